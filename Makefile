@@ -1,0 +1,25 @@
+PYTHON ?= python3
+VENV := .venv
+RUN := OMP_NUM_THREADS=1 $(VENV)/bin/python
+
+.PHONY: demo test lint clean
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt torch
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[standalone,test]'
+	touch $@
+
+demo: $(VENV)/ready
+	$(VENV)/bin/python -m adaptive_diffusion demo
+
+test: lint
+	$(RUN) -m pytest tests/pure
+	$(RUN) tests/run_comfy.py
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+clean:
+	rm -rf $(VENV) .cache
