@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -28,7 +28,8 @@ class QualityScores:
 
     values: one finite score per image, higher is better.
     prompts: the prompt each image was scored with, "" where it is not known.
-    group, rows, batch: where the images came from: the batch's place in the list, the row numbers in it and its size.
+    group, groups: the batch's place in the list it came in, and that list's length.
+    rows, batch: the images' row numbers in that batch, and its size.
     """
 
     values: tuple[float, ...]
@@ -36,6 +37,7 @@ class QualityScores:
     estimator: str = "external"
     dtype: str = "float32"
     group: int = 0
+    groups: int = 1
     rows: tuple[int, ...] = ()
     batch: int = 0
 
@@ -54,14 +56,11 @@ class QualityScores:
 
     def pick(self, positions: Sequence[int], values: Sequence[float] | None = None) -> "QualityScores":
         """The scores at `positions`, keeping each one's prompt and origin; `values` puts new scores in their place."""
-        return QualityScores(
-            tuple(self.values[i] for i in positions) if values is None else tuple(values),
-            tuple(self.prompts[i] for i in positions),
-            self.estimator,
-            self.dtype,
-            self.group,
-            tuple(self.rows[i] for i in positions),
-            self.batch,
+        return replace(
+            self,
+            values=tuple(self.values[i] for i in positions) if values is None else tuple(values),
+            prompts=tuple(self.prompts[i] for i in positions),
+            rows=tuple(self.rows[i] for i in positions),
         )
 
 

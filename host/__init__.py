@@ -1,0 +1,1 @@
+"""The only code besides the nodes that knows ComfyUI."""

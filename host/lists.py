@@ -1,0 +1,42 @@
+"""Pairing the list inputs of a node with the batches ("groups") a gate has decided on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..adaptive_diffusion.decision import GateDecision
+
+
+def per_decision(values: Sequence[Any], decisions: Sequence[GateDecision], name: str) -> list[Any]:
+    """One of `values` for each decision: a single one serves all; otherwise one per decision, per batch of the list the
+    decisions came from, or per decision that rejected anything (None then stands for the others).
+    """
+    if len(values) == 1:
+        return list(values) * len(decisions)
+    if len(values) == len(decisions):
+        return list(values)
+    if decisions and len(values) == decisions[0].scores.groups:
+        return [values[decision.scores.group] for decision in decisions]
+    if len(values) == sum(decision.any_rejected for decision in decisions):
+        remaining = iter(values)
+        return [next(remaining) if decision.any_rejected else None for decision in decisions]
+    raise ValueError(
+        f"{len(values)} values of {name} do not fit {len(decisions)} batches; link one for all or one for each batch"
+    )
+
+
+def split_like(decisions: Sequence[GateDecision], sizes: Sequence[int]) -> list[GateDecision]:
+    """The decisions, cut to batches of `sizes` where one decision of outside scores covers several batches in order."""
+    if len(decisions) != 1 or len(sizes) < 2 or sum(sizes) != len(decisions[0]):
+        return list(decisions)
+    return [_part(decisions[0], group, sizes) for group in range(len(sizes))]
+
+
+def _part(decision: GateDecision, group: int, sizes: Sequence[int]) -> GateDecision:
+    start = sum(sizes[:group])
+    positions = range(start, start + sizes[group])
+    scores = replace(
+        decision.scores.pick(positions), group=group, groups=len(sizes), rows=tuple(range(sizes[group])), batch=sizes[group]
+    )
+    rejected = tuple(i - start for i in decision.rejected if i in positions)
+    return replace(decision, scores=scores, rejected=rejected)

@@ -1,0 +1,58 @@
+"""One sampling call: KSampler's, but with the noise and sigmas given."""
+
+from collections.abc import Callable
+
+import comfy.model_management
+import comfy.samplers
+import comfy.utils
+import latent_preview
+import torch
+
+
+def sample(
+    model,
+    positive,
+    negative,
+    cfg: float,
+    noise: torch.Tensor,
+    latent: dict,
+    sampler,
+    sigmas: torch.Tensor,
+    seed: int,
+    callback: Callable,
+) -> torch.Tensor:
+    """Samples (B, C, ...) from `latent` and unit `noise` of its shape. Without a negative, cfg must be 1."""
+    if negative is None and cfg != 1.0:
+        raise ValueError(f"cfg is {cfg:g} but no negative conditioning is linked; link one or set cfg to 1")
+    guider = comfy.samplers.CFGGuider(model)
+    guider.inner_set_conds({"positive": positive} if negative is None else {"positive": positive, "negative": negative})
+    guider.set_cfg(cfg)
+    samples = guider.sample(
+        noise,
+        latent["samples"],
+        sampler,
+        sigmas.clone(),
+        denoise_mask=latent.get("noise_mask"),
+        callback=callback,
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+        seed=seed,
+    )
+    return samples.to(comfy.model_management.intermediate_device(), comfy.model_management.intermediate_dtype())
+
+
+class Progress:
+    """One progress bar with previews over several sampling calls."""
+
+    def __init__(self, model, steps: int):
+        self.total = steps
+        self.done = 0
+        self._show = latent_preview.prepare_callback(model, steps)
+
+    def callback(self, steps: int) -> Callable:
+        """The callback for the next sampling call, which will take `steps` steps."""
+        start, self.done = self.done, self.done + steps
+
+        def show(step: int, x0: torch.Tensor, x: torch.Tensor, _steps: int) -> None:
+            self._show(start + step, x0, x, self.total)
+
+        return show

@@ -1,0 +1,24 @@
+"""The pack's own link types and what every node shares."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from comfy_api.latest import io
+
+CATEGORY = "adaptive diffusion"
+ALIASES = ["adaptive", "refine bad images", "auto quality", "quality gate", "best of"]
+
+StudentInfoLink = io.Custom("STUDENT_INFO")
+EstimatorLink = io.Custom("QUALITY_ESTIMATOR")
+ScoresLink = io.Custom("QUALITY_SCORES")
+DecisionLink = io.Custom("GATE_DECISION")
+TableLink = io.Custom("PERCENTILE_TABLE")
+
+
+@contextmanager
+def speaking_for(node: str) -> Iterator[None]:
+    """Put the node's name in front of every complaint about a value."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{node}: {error}") from error
