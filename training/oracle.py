@@ -1,0 +1,135 @@
+"""An exact grader: does an image show what its caption says?
+
+Every pixel is split into background and one object colour; connected objects are then matched against shape templates.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from .scenes import BACKGROUNDS, COLOURS, SHAPES, Scene, draw_shape
+
+GRID = 24
+SMALLEST = 60
+FOREGROUND = 0.5
+APART = 5
+BETWEEN_SIZES = 26
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object seen in an image: its centre and extent are in pixels."""
+
+    colour: str
+    shape: str
+    x: float
+    y: float
+    size: float
+
+
+@dataclass(frozen=True)
+class Grade:
+    """exact: background, count, colours, shapes and relation all right. share: the part of them that is right, 0..1."""
+
+    exact: bool
+    share: float
+
+
+def grade(image: numpy.ndarray, scene: Scene) -> Grade:
+    """Compare an image (64, 64, 3), uint8, with what the scene's caption says."""
+    background, found = look(image)
+    right_background = background == scene.background
+    right_count = len(found) == len(scene.objects)
+    best = max((_points(scene, order) for order in _orders(found, len(scene.objects))), default=0.0)
+    share = (right_background + right_count + 3 * best) / 5
+    return Grade(right_background and right_count and best == 1.0, share)
+
+
+def look(image: numpy.ndarray) -> tuple[str, list[Found]]:
+    """The background's name and the objects seen in an image (64, 64, 3), uint8."""
+    pixels = image.astype(numpy.float64)
+    edge = numpy.concatenate([pixels[:2].reshape(-1, 3), pixels[-2:].reshape(-1, 3), pixels[:, 0], pixels[:, -1]])
+    background = _nearest(numpy.median(edge, axis=0), BACKGROUNDS)
+    distance = numpy.linalg.norm(pixels - BACKGROUNDS[background], axis=-1)
+    labels, count = ndimage.label(distance > 45)
+    found = [_object(pixels, labels == i, background) for i in range(1, count + 1) if (labels == i).sum() >= SMALLEST / 2]
+    return background, [item for item in found if item]
+
+
+def _object(pixels: numpy.ndarray, mask: numpy.ndarray, background: str) -> Found | None:
+    core = ndimage.binary_erosion(mask, iterations=2)
+    inside = pixels[core if core.sum() >= 8 else mask]
+    colour = _nearest(numpy.median(inside, axis=0), COLOURS)
+    alpha = _coverage(pixels, background, colour) * ndimage.binary_dilation(mask, iterations=2)
+    solid = alpha > FOREGROUND
+    if solid.sum() < SMALLEST:
+        return None
+    rows, columns = numpy.flatnonzero(solid.any(1)), numpy.flatnonzero(solid.any(0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    shape = _shape(alpha[top:bottom, left:right])
+    return Found(colour, shape, (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top))
+
+
+def _coverage(pixels: numpy.ndarray, background: str, colour: str) -> numpy.ndarray:
+    """How much of each pixel is object: its position on the line from background to object colour, 0..1."""
+    start = numpy.array(BACKGROUNDS[background], float)
+    line = numpy.array(COLOURS[colour], float) - start
+    return ((pixels - start) @ line / (line @ line)).clip(0, 1)
+
+
+def _shape(alpha: numpy.ndarray) -> str:
+    picture = Image.fromarray(alpha.astype(numpy.float32)).resize((GRID, GRID), Image.Resampling.BILINEAR)
+    errors = {shape: numpy.square(numpy.asarray(picture) - template).mean() for shape, template in _TEMPLATES.items()}
+    return min(errors, key=errors.__getitem__)
+
+
+def _template(shape: str) -> numpy.ndarray:
+    side = 16 * GRID
+    image = Image.new("RGB", (side, side))
+    draw_shape(ImageDraw.Draw(image), shape, (255, 255, 255), side / 2, side / 2, side * 0.4)
+    solid = image.convert("L")
+    return numpy.asarray(solid.crop(solid.getbbox()).resize((GRID, GRID), Image.Resampling.BOX)) / 255
+
+
+_TEMPLATES = {shape: _template(shape) for shape in SHAPES}
+
+
+def _nearest(colour: numpy.ndarray, palette: dict[str, tuple[int, int, int]]) -> str:
+    return min(palette, key=lambda name: float(numpy.square(colour - numpy.array(palette[name])).sum()))
+
+
+def _orders(found: list[Found], count: int) -> list[tuple[Found | None, ...]]:
+    padded = [*found[:4], *[None] * max(0, count - len(found))]
+    return list(itertools.permutations(padded, count))
+
+
+def _points(scene: Scene, order: tuple[Found | None, ...]) -> float:
+    """Share of right colours, shapes and relations when the caption's objects are the found ones in this order."""
+    checks = [seen is not None and seen.colour == colour for seen, (colour, _) in zip(order, scene.objects, strict=True)]
+    checks += [seen is not None and seen.shape == shape for seen, (_, shape) in zip(order, scene.objects, strict=True)]
+    return numpy.mean([*checks, *_relations(scene, order)]).item()
+
+
+def _relations(scene: Scene, order: tuple[Found | None, ...]) -> list[bool]:
+    if any(seen is None for seen in order):
+        return [False]
+    first = order[0]
+    if len(order) == 1:
+        return [(first.size > BETWEEN_SIZES) == (scene.relation == "large")]
+    checks = [_lies(first, scene.relation, order[1])]
+    if len(order) == 3:
+        checks += [_lies(order[2], scene.third, other) for other in order[:2]]
+    return checks
+
+
+def _lies(one: Found, relation: str, other: Found) -> bool:
+    gap = {
+        "left of": other.x - one.x,
+        "right of": one.x - other.x,
+        "above": other.y - one.y,
+        "below": one.y - other.y,
+    }
+    return gap[relation] > APART
