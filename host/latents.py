@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import comfy.sample
+import comfy.sampler_helpers
 import torch
 
 from ..adaptive_diffusion.decision import GateDecision
@@ -59,6 +60,15 @@ def row_noise(part: Latent, rows: Sequence[int], batch: int, seed: int) -> torch
     return comfy.sample.prepare_noise(full, seed)[list(rows)]
 
 
+def emptied(latent: Latent) -> Latent:
+    """The latent with its drawing forgotten: zeros, except where a noise_mask keeps the image as it is."""
+    samples = latent["samples"]
+    if "noise_mask" not in latent:
+        return {**latent, "samples": torch.zeros_like(samples)}
+    mask = comfy.sampler_helpers.prepare_mask(latent["noise_mask"], samples.shape, samples.device)
+    return {**latent, "samples": samples * (mask <= 0)}
+
+
 def with_samples(latent: Latent, samples: torch.Tensor) -> Latent:
     """A copy of `latent` around new samples of the same batch."""
     out = latent.copy()
@@ -71,7 +81,7 @@ def with_samples(latent: Latent, samples: torch.Tensor) -> Latent:
 def fit_to_model(model: Any, latent: Latent) -> Latent:
     """An empty latent takes the model's channels, as in KSampler; a drawn one of another channel count is refused."""
     samples = comfy.sample.fix_empty_latent_channels(
-        model, latent["samples"], latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal")
+        model, check_latent(latent), latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal")
     )
     expected = model.get_model_object("latent_format").latent_channels
     if samples.shape[1] != expected:

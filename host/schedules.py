@@ -13,6 +13,7 @@ EXACT = ("lcm", "trailing")
 UNIFORM = "uniform"
 STUDENT_SCHEDULERS = [*EXACT, *comfy.samplers.KSampler.SCHEDULERS]
 TEACHER_SCHEDULERS = [UNIFORM, *comfy.samplers.KSampler.SCHEDULERS]
+_FINEST = 1000
 _BY_SIGMA = {
     "karras": k_sampling.get_sigmas_karras,
     "exponential": k_sampling.get_sigmas_exponential,
@@ -59,32 +60,32 @@ def _exact_sigmas(schedule: ModelSchedule, scheduler: str, steps: int) -> list[f
 
 
 def entered_sigmas(model, scheduler: str, steps: int, scale: str, rollback: float, sampler_name: str) -> torch.Tensor:
-    """`steps` evaluations from the rollback's noise level down to 0, spaced as `scheduler` spaces them below it."""
+    """`steps` evaluations from the rollback's noise level down to 0, spaced as `scheduler` spaces them below it.
+
+    Evenly in time where `scheduler` has too few distinct levels below the start, and always in scale `official`.
+    """
     schedule = ModelSchedule(model.get_model_object("model_sampling"))
-    if scale == "official" or scheduler in (*EXACT, UNIFORM):
-        return torch.tensor(rollback_sigmas(scale, rollback, steps, schedule))
+    uniform = torch.tensor(rollback_sigmas(scale, rollback, steps, schedule))
+    if scale == "official" or steps == 1 or scheduler in (*EXACT, UNIFORM):
+        return uniform
     start = start_sigma(scale, rollback, schedule)
-    if sampler_name in comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS and steps > 1:
-        sigmas = _core_below(schedule.model_sampling, scheduler, steps + 1, start)
-        return torch.cat([sigmas[:-2], sigmas[-1:]])
-    return _core_below(schedule.model_sampling, scheduler, steps, start)
+    if sampler_name not in comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS:
+        return _spaced(schedule.model_sampling, scheduler, steps, start, uniform)
+    sigmas = _spaced(schedule.model_sampling, scheduler, steps + 1, start, uniform)
+    return torch.cat([sigmas[:-2], sigmas[-1:]]) if len(sigmas) == steps + 2 else sigmas
 
 
-def _core_below(model_sampling, scheduler: str, steps: int, start: float) -> torch.Tensor:
-    if steps == 1:
-        return torch.tensor([start, 0.0])
+def _spaced(model_sampling, scheduler: str, steps: int, start: float, fallback: torch.Tensor) -> torch.Tensor:
     if scheduler in _BY_SIGMA:
         sigma_min = min(float(model_sampling.sigma_min), start / 2)
         return _BY_SIGMA[scheduler](n=steps, sigma_min=sigma_min, sigma_max=start).cpu()
     total = steps
-    while True:
+    while total <= _FINEST:
         sigmas = enter(comfy.samplers.calculate_sigmas(model_sampling, scheduler, total).cpu(), start)
         if len(sigmas) > steps:
-            break
-        total += max(1, total * (steps + 1 - len(sigmas)) // (2 * max(len(sigmas) - 1, 1)))
-        if total > 1000 * steps:
-            raise ValueError(f"scheduler '{scheduler}' has no {steps} steps below sigma {start:.4g}; choose '{UNIFORM}'")
-    return _thin(sigmas, steps)
+            return _thin(sigmas, steps)
+        total += max(1, total * (steps + 1 - len(sigmas)) // (2 * len(sigmas)))
+    return fallback
 
 
 def _thin(sigmas: torch.Tensor, steps: int) -> torch.Tensor:
@@ -95,7 +96,7 @@ def _thin(sigmas: torch.Tensor, steps: int) -> torch.Tensor:
 
 def enter(sigmas: torch.Tensor, start: float) -> torch.Tensor:
     """A given schedule, entered at sigma `start`: `start` itself, then what lies below it."""
-    below = sigmas[sigmas < start * (1 - 1e-4)]
+    below = sigmas[sigmas < start * (1 - 1e-4)].unique().flip(0)
     if not len(below):
         raise ValueError(f"the given sigmas have nothing below the rollback level {start:.4g}; raise rollback")
     return torch.cat([torch.tensor([start], dtype=sigmas.dtype), below])

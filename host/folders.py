@@ -1,0 +1,60 @@
+"""Where the pack finds estimators and percentile tables, and where it writes tables of its own."""
+
+import re
+from pathlib import Path
+
+import folder_paths
+
+PACK = Path(__file__).resolve().parent.parent
+DEMO_MODELS = PACK / "demo_models"
+DEMO_ESTIMATOR = "demo"
+ESTIMATORS = "quality_estimators"
+BUNDLED_TABLES = PACK / "percentiles"
+THIS_RUN = "this run"
+
+
+def register_estimators() -> None:
+    """Make models/quality_estimators known, beside whatever extra_model_paths.yaml already said."""
+    folder_paths.add_model_folder_path(ESTIMATORS, str(Path(folder_paths.models_dir) / ESTIMATORS))
+    paths, extensions = folder_paths.folder_names_and_paths[ESTIMATORS]
+    folder_paths.folder_names_and_paths[ESTIMATORS] = (paths, {*extensions, ".safetensors"})
+
+
+def estimator_choices() -> list[str]:
+    return [DEMO_ESTIMATOR, *folder_paths.get_filename_list(ESTIMATORS)]
+
+
+def estimator_path(name: str) -> Path:
+    """The file of one of `estimator_choices`."""
+    if name == DEMO_ESTIMATOR:
+        return DEMO_MODELS / "estimator" / "model.safetensors"
+    return Path(folder_paths.get_full_path_or_raise(ESTIMATORS, name))
+
+
+def user_tables() -> Path:
+    return Path(folder_paths.get_user_directory()) / "adaptive_diffusion" / "percentiles"
+
+
+def table_choices() -> list[str]:
+    """`this run`, the bundled tables, then the user's own; a name is its file's stem."""
+    return [THIS_RUN, *_stems(BUNDLED_TABLES), *_stems(user_tables())]
+
+
+def table_path(name: str) -> Path:
+    """The file of the table called `name`; ValueError when there is none."""
+    if name in table_choices()[1:]:
+        return next(folder / f"{name}.json" for folder in (BUNDLED_TABLES, user_tables()) if name in _stems(folder))
+    raise ValueError(f"there is no percentile table '{name}'; choose one of {', '.join(table_choices())}")
+
+
+def new_table_path(name: str) -> Path:
+    """Where a table called `name` is written; ValueError when the name is no plain file name or is already taken."""
+    if not re.fullmatch(r"\w[\w .()+-]*", name):
+        raise ValueError(f"'{name}' cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
+    if name == THIS_RUN or name in _stems(BUNDLED_TABLES):
+        raise ValueError(f"'{name}' is a table of the pack itself; choose another name")
+    return user_tables() / f"{name}.json"
+
+
+def _stems(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.json"))

@@ -1,0 +1,112 @@
+"""Sending the rejected images of many batches through the teacher in as few sampling calls as their shapes allow."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..adaptive_diffusion.noise import derive_seed
+from .conditioning import Conditioning, RowSlicer, signature
+from .latents import Latent, with_samples
+from .samplers import per_row
+from .sampling import Progress, sample
+
+
+@dataclass
+class Job:
+    """The rejected images of one batch, ready for the teacher.
+
+    latent, noise: clean latent and unit noise of the R rejected images; rows: their numbers in the full batch.
+    positive, negative: the whole batch's conditioning, not yet sliced.
+    """
+
+    model: Any
+    positive: Conditioning
+    negative: Conditioning | None
+    cfg: float
+    latent: Latent
+    noise: torch.Tensor
+    rows: tuple[int, ...]
+    seed: int
+    sampler: Any
+    sampler_key: Any
+    sigmas: torch.Tensor
+
+    def key(self) -> tuple:
+        """Jobs of equal key can share a batch without changing any image."""
+        mask = self.latent.get("noise_mask")
+        return (
+            id(self.model),
+            self.cfg,
+            self.sampler_key,
+            tuple(self.sigmas.tolist()),
+            self.noise.shape[1:],
+            None if mask is None else mask.shape[1:],
+            signature(self.positive),
+            None if self.negative is None else signature(self.negative),
+        )
+
+
+Row = tuple[Job, int]
+
+
+def run_jobs(jobs: Sequence[Job], max_batch: int) -> list[Latent]:
+    """Each job's latent with its images improved; rows of equal `Job.key` are sampled together, up to `max_batch`."""
+    if not jobs:
+        return []
+    batches = [batch for rows in _pools(jobs) for batch in _chunks(rows, max_batch)]
+    progress = Progress(jobs[0].model, sum(len(batch[0][0].sigmas) - 1 for batch in batches))
+    done: dict[tuple[int, int], torch.Tensor] = {}
+    for batch in batches:
+        samples = _sample_batch(batch, progress)
+        done.update({(id(job), i): row for (job, i), row in zip(batch, samples, strict=True)})
+    return [with_samples(job.latent, torch.stack([done[id(job), i] for i in range(len(job.rows))])) for job in jobs]
+
+
+def _pools(jobs: Iterable[Job]) -> Iterable[list[Row]]:
+    pools: dict[tuple, list[Row]] = {}
+    for job in jobs:
+        pools.setdefault(job.key(), []).extend((job, i) for i in range(len(job.rows)))
+    return pools.values()
+
+
+def _chunks(rows: list[Row], size: int) -> Iterable[list[Row]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _sample_batch(batch: list[Row], progress: Progress) -> torch.Tensor:
+    parts = _by_job(batch)
+    first = batch[0][0]
+    slicer = RowSlicer([[job.rows[i] for i in positions] for job, positions in parts])
+    noise = torch.cat([job.noise[positions] for job, positions in parts])
+    seeds = [derive_seed(job.seed, "steps", job.rows[i]) for job, i in batch]
+    return sample(
+        first.model,
+        slicer([job.positive for job, _ in parts]),
+        None if first.negative is None else slicer([job.negative for job, _ in parts]),
+        first.cfg,
+        noise,
+        _joined(parts),
+        per_row(first.sampler, noise.to(first.model.load_device), first.sigmas, seeds),
+        first.sigmas,
+        first.seed,
+        progress.callback(len(first.sigmas) - 1),
+    )
+
+
+def _by_job(batch: list[Row]) -> list[tuple[Job, list[int]]]:
+    parts: list[tuple[Job, list[int]]] = []
+    for job, i in batch:
+        if not parts or parts[-1][0] is not job:
+            parts.append((job, []))
+        parts[-1][1].append(i)
+    return parts
+
+
+def _joined(parts: Sequence[tuple[Job, list[int]]]) -> Latent:
+    joined = {"samples": torch.cat([job.latent["samples"][positions] for job, positions in parts])}
+    if "noise_mask" in parts[0][0].latent:
+        masks = [(job.latent["noise_mask"], positions) for job, positions in parts]
+        joined["noise_mask"] = torch.cat([m[[i % m.shape[0] for i in positions]] for m, positions in masks])
+    return joined

@@ -1,0 +1,36 @@
+"""The pack's nodes, in the order in which a picture passes through them."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from ..host.folders import register_estimators
+from .load_demo_models import LoadDemoModels
+from .load_estimator import LoadEstimator
+from .merge import Merge
+from .quality_score import QualityScore
+from .split import Split
+from .student_sample import StudentSample
+from .table_from_scores import TableFromScores
+from .teacher_refine import TeacherRefine
+from .teacher_regenerate import TeacherRegenerate
+from .threshold_gate import ThresholdGate
+
+NODES: list[type[io.ComfyNode]] = [
+    LoadDemoModels,
+    LoadEstimator,
+    StudentSample,
+    QualityScore,
+    ThresholdGate,
+    TeacherRefine,
+    TeacherRegenerate,
+    Split,
+    Merge,
+    TableFromScores,
+]
+
+
+class AdaptiveDiffusionExtension(ComfyExtension):
+    async def on_load(self) -> None:
+        register_estimators()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

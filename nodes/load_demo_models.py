@@ -1,0 +1,32 @@
+"""Load the tiny models that come with the pack."""
+
+from comfy_api.latest import io
+
+from ..host.demo import UNETS, load_clip, load_model, load_vae
+from ..host.types import ALIASES, CATEGORY, speaking_for
+
+TITLE = "Load Demo Models"
+
+
+class LoadDemoModels(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveLoadDemoModels",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Tiny 64 px models that come with the pack, to see the mechanism at work, not to make pictures.",
+            search_aliases=[*ALIASES, "example", "demo"],
+            inputs=[
+                io.Combo.Input(
+                    "role", options=list(UNETS), default="student",
+                    tooltip="The fast student or the slow teacher. Both use the same text encoder and VAE.",
+                ),
+            ],
+            outputs=[io.Model.Output(), io.Clip.Output(), io.Vae.Output()],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, role):
+        with speaking_for(TITLE):
+            return io.NodeOutput(load_model(role), load_clip(), load_vae())

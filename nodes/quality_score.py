@@ -1,0 +1,109 @@
+"""Score every image against its prompt."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from comfy_api.latest import io
+
+from ..adaptive_diffusion.decision import GateDecision, QualityScores
+from ..host.estimator import HostedEstimator
+from ..host.lists import per_decision
+from ..host.types import ALIASES, CATEGORY, DecisionLink, EstimatorLink, ScoresLink, speaking_for
+
+TITLE = "Quality Score"
+
+
+class QualityScore(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveQualityScore",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Scores each image for its prompt: one number per image, higher is better.",
+            search_aliases=[*ALIASES, "image reward", "score", "rank"],
+            is_input_list=True,
+            has_intermediate_output=True,
+            inputs=[
+                EstimatorLink.Input("estimator", tooltip="From Load Estimator."),
+                io.Image.Input("images", tooltip="Decoded with the student's VAE."),
+                io.String.Input(
+                    "prompt", default="", multiline=True, optional=True,
+                    tooltip="The text the images were drawn from: one for all, one for each batch, or one for each image.",
+                ),
+                DecisionLink.Input(
+                    "decision", optional=True, advanced=True,
+                    tooltip="Link a gate's decision to score the teacher's images: each is scored with its own prompt.",
+                ),
+            ],
+            outputs=[
+                ScoresLink.Output(display_name="scores", is_output_list=True),
+                io.Float.Output(display_name="values", is_output_list=True, tooltip="The same scores as plain numbers."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, estimator, images, prompt=("",), decision=None):
+        judge = estimator[0]
+        with speaking_for(TITLE):
+            batches = _first_look(images, prompt) if decision is None else _second_look(images, prompt, decision)
+            scores = [_score(judge, batch) for batch in batches]
+        values = [value for group in scores for value in group.values]
+        shown = {"estimator": judge.estimator.name, "scores": [list(group.values) for group in scores]}
+        return io.NodeOutput(scores, values, ui={"adaptive_scores": [shown]})
+
+
+class Pictures(NamedTuple):
+    """Images (B, H, W, 3) to score, the prompt of each, and where they came from (fields of QualityScores)."""
+
+    images: torch.Tensor
+    prompts: tuple[str, ...]
+    group: int
+    groups: int
+    rows: tuple[int, ...] = ()
+    batch: int = 0
+
+
+def _score(judge: HostedEstimator, pictures: Pictures) -> QualityScores:
+    images, *origin = pictures
+    values = judge.score(images, pictures.prompts)
+    return QualityScores(tuple(values), judge.estimator.name, judge.estimator.dtype, *origin)
+
+
+def _first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Pictures]:
+    spread = spread_prompts(prompts, [len(batch) for batch in images])
+    pairs = zip(images, spread, strict=True)
+    return [Pictures(batch, texts, group, len(images)) for group, (batch, texts) in enumerate(pairs)]
+
+
+def _second_look(
+    images: Sequence[torch.Tensor], prompts: Sequence[str], decisions: Sequence[GateDecision]
+) -> list[Pictures]:
+    pairs = zip(decisions, per_decision(images, decisions, "images"), strict=True)
+    return [_rejected(decision, batch, prompts) for decision, batch in pairs if decision.any_rejected]
+
+
+def _rejected(decision: GateDecision, images: torch.Tensor, prompts: Sequence[str]) -> Pictures:
+    if len(images) == len(decision):
+        images = decision.take(images)
+    if len(images) != len(decision.rejected):
+        raise ValueError(f"{len(images)} images came for {len(decision.rejected)} rejected; link the teacher's images")
+    seen = decision.scores.pick(decision.rejected)
+    texts = seen.prompts if all(seen.prompts) else spread_prompts(prompts, [len(images)])[0]
+    return Pictures(images, texts, seen.group, seen.groups, seen.rows, seen.batch)
+
+
+def spread_prompts(prompts: Sequence[str], sizes: Sequence[int]) -> list[tuple[str, ...]]:
+    """The prompt of every image of batches of `sizes`, from one prompt, one per batch or one per image."""
+    if len(prompts) == 1:
+        return [tuple(prompts) * size for size in sizes]
+    if len(prompts) == len(sizes):
+        return [(text,) * size for text, size in zip(prompts, sizes, strict=True)]
+    if len(prompts) == sum(sizes):
+        remaining = iter(prompts)
+        return [tuple(next(remaining) for _ in range(size)) for size in sizes]
+    raise ValueError(
+        f"{len(prompts)} prompts do not fit {len(sizes)} batches of {sum(sizes)} images; "
+        "give one, one for each batch or one for each image"
+    )

@@ -1,0 +1,59 @@
+"""Take a batch apart into the accepted and the rejected images."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..host.latents import check_latent, take
+from ..host.lists import per_decision, split_like
+from ..host.types import ALIASES, CATEGORY, DecisionLink, speaking_for
+
+TITLE = "Adaptive Split"
+
+
+class Split(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        template = io.MatchType.Template("batch", [io.Image, io.Latent])
+        return io.Schema(
+            node_id="AdaptiveSplit",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Takes a batch apart into the images the gate accepted and those it rejected.",
+            search_aliases=[*ALIASES, "filter images", "reject"],
+            is_input_list=True,
+            inputs=[
+                DecisionLink.Input("decision", tooltip="From Threshold Gate."),
+                io.MatchType.Input("batch", template=template, tooltip="The scored images, or their latent."),
+            ],
+            outputs=[
+                io.MatchType.Output(template=template, id="accepted", display_name="accepted", is_output_list=True),
+                io.MatchType.Output(template=template, id="rejected", display_name="rejected", is_output_list=True),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, decision, batch):
+        with speaking_for(TITLE):
+            decisions = split_like(decision, [batch_size(item) for item in batch])
+            pairs = list(zip(decisions, per_decision(batch, decisions, "batch"), strict=True))
+            accepted = [part(item, judged.accepted, len(judged)) for judged, item in pairs if judged.accepted]
+            rejected = [part(item, judged.rejected, len(judged)) for judged, item in pairs if judged.rejected]
+        return io.NodeOutput(accepted or [ExecutionBlocker(None)], rejected or [ExecutionBlocker(None)])
+
+
+def batch_size(batch: Any) -> int:
+    return len(batch) if isinstance(batch, torch.Tensor) else len(batch["samples"])
+
+
+def part(batch: Any, positions: Sequence[int], expected: int) -> Any:
+    """The images or latent rows at `positions` of a batch that must have `expected` of them."""
+    if batch_size(batch) != expected:
+        raise ValueError(f"the batch has {batch_size(batch)} images, but {expected} were scored; link what was scored")
+    if isinstance(batch, torch.Tensor):
+        return batch[list(positions)]
+    check_latent(batch)
+    return take(batch, positions)

@@ -1,0 +1,94 @@
+"""Draw a batch with the fast model."""
+
+import os
+
+from comfy_api.latest import io
+
+from ..adaptive_diffusion.decision import StudentInfo
+from ..host.latents import fit_to_model, row_noise, with_samples
+from ..host.samplers import SAMPLERS, make_sampler
+from ..host.sampling import Progress, sample
+from ..host.schedules import STUDENT_SCHEDULERS, ModelSchedule, entered_sigmas, full_sigmas
+from ..host.types import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+
+TITLE = "Student Sample"
+
+
+class StudentSample(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveStudentSample",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Draws a batch with a few-step (distilled) model, like KSampler but with the exact few-step schedules.",
+            search_aliases=[*ALIASES, "sampler", "lcm", "turbo", "lightning"],
+            inputs=[
+                io.Model.Input("model", tooltip="The fast model: LCM, Turbo, Lightning, a distillation LoRA applied to a base."),
+                io.Conditioning.Input("positive", tooltip="What the images should show."),
+                io.Latent.Input("latent_image", tooltip="An empty latent, or an encoded image when denoise is below 1."),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
+                    tooltip="Same seed, same images. Drawn as KSampler draws it.",
+                ),
+                io.Int.Input("steps", default=4, min=1, max=10000, tooltip="More steps cost more; distilled models want 1 to 8."),
+                io.Float.Input(
+                    "cfg", default=1.0, min=0.0, max=100.0, step=0.1, round=0.01,
+                    tooltip="Guidance. 1 evaluates the model once a step; anything else twice. Most distilled models want 1.",
+                ),
+                io.Combo.Input("sampler_name", options=SAMPLERS, default="lcm", tooltip="lcm for LCM models, euler for Lightning, euler_ancestral for Turbo."),
+                io.Combo.Input(
+                    "scheduler", options=STUDENT_SCHEDULERS, default="lcm",
+                    tooltip="'lcm' and 'trailing' are the exact timesteps of LCM and Turbo models; the others are ComfyUI's own.",
+                ),
+                io.Float.Input(
+                    "denoise", default=1.0, min=0.01, max=1.0, step=0.01,
+                    tooltip="1 draws from pure noise. Less keeps more of the given image; all steps run at any value.",
+                ),
+                io.Conditioning.Input("negative", optional=True, tooltip="What to avoid. Not needed at cfg 1."),
+                io.Sampler.Input("sampler", optional=True, tooltip="Used instead of sampler_name.", advanced=True),
+                io.Sigmas.Input("sigmas", optional=True, tooltip="Used instead of steps, scheduler and denoise.", advanced=True),
+            ],
+            outputs=[
+                io.Latent.Output(display_name="LATENT"),
+                StudentInfoLink.Output(display_name="student", tooltip="The settings, for the gate and for percentile tables."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model, positive, latent_image, seed, steps, cfg, sampler_name, scheduler, denoise,
+        negative=None, sampler=None, sigmas=None,
+    ):  # fmt: skip
+        with speaking_for(TITLE):
+            latent = fit_to_model(model, latent_image)
+            if sigmas is None:
+                sigmas = _sigmas(model, scheduler, steps, denoise, sampler_name)
+            if sampler is None:
+                sampler = make_sampler(sampler_name, ModelSchedule(model.get_model_object("model_sampling")).flow)
+            count = latent["samples"].shape[0]
+            noise = row_noise(latent, range(count), count, seed)
+            callback = Progress(model, len(sigmas) - 1).callback(len(sigmas) - 1)
+            samples = sample(model, positive, negative, cfg, noise, latent, sampler, sigmas, seed, callback)
+        height, width = (8 * side for side in samples.shape[-2:])
+        return io.NodeOutput(
+            with_samples(latent, samples),
+            StudentInfo(_name(model), len(sigmas) - 1, cfg, sampler_name, scheduler, width, height, _patches(model), seed),
+        )
+
+
+def _sigmas(model, scheduler: str, steps: int, denoise: float, sampler_name: str):
+    if denoise < 1:
+        return entered_sigmas(model, scheduler, steps, "schedule", denoise, sampler_name)
+    return full_sigmas(model, scheduler, steps, sampler_name)
+
+
+def _name(model) -> str | None:
+    """The base name of the file the model was loaded from, where core remembers it."""
+    origin = model.cached_patcher_init
+    path = origin[1][0] if origin and origin[1] else None
+    return os.path.splitext(os.path.basename(path))[0] if isinstance(path, str) else None
+
+
+def _patches(model) -> str | None:
+    return f"{len(model.patches)} weights patched" if model.patches else None

@@ -1,0 +1,52 @@
+"""Calibrate: make a percentile table of any graph's scores."""
+
+from collections.abc import Sequence
+
+from comfy_api.latest import io
+
+from ..adaptive_diffusion.decision import QualityScores, StudentInfo
+from ..adaptive_diffusion.percentiles import PercentileTable
+from ..host.folders import new_table_path
+from ..host.types import ALIASES, CATEGORY, ScoresLink, StudentInfoLink, TableLink, speaking_for
+
+TITLE = "Table from Scores"
+
+
+class TableFromScores(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveTableFromScores",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Saves scores as a percentile table for Threshold Gate. Running again adds to the table of that name.",
+            search_aliases=[*ALIASES, "calibrate", "percentiles"],
+            is_input_list=True,
+            is_output_node=True,
+            inputs=[
+                ScoresLink.Input("scores", tooltip="Of the student's images, some hundred of them, from prompts like yours."),
+                io.String.Input("name", default="my student", tooltip="The table's name in Threshold Gate."),
+                StudentInfoLink.Input("student", optional=True, tooltip="Recorded, so that the gate can warn of another student."),
+            ],
+            outputs=[TableLink.Output(display_name="table")],
+        )
+
+    @classmethod
+    def execute(cls, scores, name, student=(None,)):
+        with speaking_for(TITLE):
+            path = new_table_path(name[0].strip())
+            table = _table(path.stem, scores, student)
+            if path.exists():
+                table = PercentileTable.load(path).merge(table)
+            table.save(path)
+        shown = {"name": table.name, "count": len(table.scores), "percentiles": list(table.percentiles.items())}
+        return io.NodeOutput(table, ui={"adaptive_table": [shown]})
+
+
+def _table(name: str, groups: Sequence[QualityScores], students: Sequence[StudentInfo | None]) -> PercentileTable:
+    judges = {(group.estimator, group.dtype) for group in groups}
+    if len(judges) > 1:
+        raise ValueError(f"the scores are of {len(judges)} estimators ({sorted(judges)}); a table holds those of one")
+    estimator, dtype = judges.pop()
+    values = [value for group in groups for value in group.values]
+    return PercentileTable.from_scores(name, values, {"name": estimator, "dtype": dtype}, students[0])

@@ -1,0 +1,103 @@
+"""What refining and regenerating share: inputs, lazy loading, and the pooled run over all batches."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..adaptive_diffusion.decision import GateDecision
+from ..host.latents import Latent, rejected_positions, row_noise, take
+from ..host.lists import per_decision, split_like
+from ..host.samplers import SAMPLERS, UNIPC, make_sampler
+from ..host.schedules import TEACHER_SCHEDULERS, UNIFORM, ModelSchedule
+from ..host.teacher import Job, run_jobs
+from ..host.types import DecisionLink
+
+LAZY = ("model", "positive", "negative")
+Choice = dict[str, Any]
+
+
+def teacher_inputs(steps: int, rollback: Sequence[io.Input] = ()) -> list[io.Input]:
+    """The inputs of a teacher node; `rollback` are those that only refining has."""
+    return [
+        DecisionLink.Input("decision", tooltip="From Threshold Gate."),
+        io.Latent.Input("latent", tooltip="The student's latent: the whole batch, or only the rejected images."),
+        io.Model.Input("model", lazy=True, tooltip="The slow, good model. Not even loaded while nothing is rejected."),
+        io.Conditioning.Input("positive", lazy=True, tooltip="The prompt, encoded with the teacher's CLIP."),
+        io.Int.Input(
+            "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
+            tooltip="One for all, or one for each batch of a list.",
+        ),
+        io.Int.Input("steps", default=steps, min=1, max=10000, tooltip="Exactly this many steps run for a rejected image."),
+        io.Float.Input(
+            "cfg", default=8.0, min=0.0, max=100.0, step=0.1, round=0.01,
+            tooltip="Guidance: higher follows the prompt more closely. Anything but 1 evaluates the model twice a step.",
+        ),
+        io.Combo.Input(
+            "sampler_name", options=SAMPLERS, default=UNIPC,
+            tooltip="unipc_diffusers is the second-order UniPC of the method's own pipeline.",
+        ),
+        io.Combo.Input(
+            "scheduler", options=TEACHER_SCHEDULERS, default=UNIFORM,
+            tooltip="How the steps are spaced: evenly in time, or as ComfyUI's schedulers space them.",
+        ),
+        *rollback,
+        io.Int.Input(
+            "max_batch", default=16, min=1, max=4096, advanced=True,
+            tooltip="Rejected images of all prompts are improved together; fewer at a time need less memory.",
+        ),
+        io.Conditioning.Input("negative", lazy=True, optional=True, tooltip="What to avoid. Not needed at cfg 1."),
+        io.Sampler.Input("sampler", optional=True, advanced=True, tooltip="Used instead of sampler_name."),
+        io.Sigmas.Input("sigmas", optional=True, advanced=True, tooltip="Used instead of steps and scheduler."),
+    ]  # fmt: skip
+
+
+def missing_lazy(decisions: Sequence[GateDecision], linked: dict[str, Any]) -> list[str]:
+    """The lazy inputs to evaluate now: none while nothing is rejected."""
+    if not any(decision.any_rejected for decision in decisions):
+        return []
+    return [name for name in LAZY if name in linked and linked[name][0] is None]
+
+
+def improve(
+    decisions: Sequence[GateDecision],
+    max_batch: int,
+    inputs: dict[str, Sequence[Any]],
+    job: Callable[[GateDecision, Choice, Latent], Job | None],
+) -> io.NodeOutput:
+    """Improve the rejected images of every batch; the output lists their latents, in order.
+
+    job: makes the job of a batch from its own value of each input and the latent of its rejected images; None leaves
+    these as they are. Where nothing at all is rejected, a lone blocker quietly ends the branch behind the node.
+    """
+    decisions = split_like(decisions, [len(latent["samples"]) for latent in inputs["latent"]])
+    spread = {name: per_decision(values, decisions, name) for name, values in inputs.items()}
+    planned = []
+    for i, decision in enumerate(decisions):
+        if decision.any_rejected:
+            choice = {name: values[i] for name, values in spread.items()}
+            part = take(choice["latent"], rejected_positions(choice["latent"], decision))
+            planned.append((part, job(decision, choice, part)))
+    improved = iter(run_jobs([planned_job for _, planned_job in planned if planned_job], max_batch))
+    outputs = [next(improved) if planned_job else part for part, planned_job in planned]
+    return io.NodeOutput(outputs or [ExecutionBlocker(None)])
+
+
+def make_job(decision: GateDecision, choice: Choice, latent: Latent, noise_seed: int, sigmas) -> Job:
+    """A job from the clean latent of the rejected images and the sigmas to sample along."""
+    schedule = ModelSchedule(choice["model"].get_model_object("model_sampling"))
+    noise = row_noise(latent, decision.origin_rows, decision.scores.batch, noise_seed)
+    return Job(
+        model=choice["model"],
+        positive=choice["positive"],
+        negative=choice.get("negative"),
+        cfg=choice["cfg"],
+        latent=latent,
+        noise=noise,
+        rows=decision.origin_rows,
+        seed=noise_seed,
+        sampler=choice.get("sampler") or make_sampler(choice["sampler_name"], schedule.flow),
+        sampler_key=id(choice["sampler"]) if choice.get("sampler") else choice["sampler_name"],
+        sigmas=sigmas,
+    )

@@ -1,0 +1,46 @@
+"""Regenerate the rejected images: draw them anew with the teacher (Algorithm 1, strategy 2)."""
+
+from comfy_api.latest import io
+
+from ..adaptive_diffusion.decision import GateDecision
+from ..host.latents import Latent, emptied, fit_to_model
+from ..host.schedules import full_sigmas
+from ..host.teacher import Job
+from ..host.types import ALIASES, CATEGORY, speaking_for
+from .teacher_common import Choice, improve, make_job, missing_lazy, teacher_inputs
+
+TITLE = "Teacher Regenerate"
+
+
+class TeacherRegenerate(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveTeacherRegenerate",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Draws the rejected images anew with the slow model, from the noise the student started from.",
+            search_aliases=[*ALIASES, "teacher", "redraw"],
+            is_input_list=True,
+            inputs=teacher_inputs(steps=25),
+            outputs=[
+                io.Latent.Output(display_name="LATENT", is_output_list=True, tooltip="Only the rejected images, redrawn.")
+            ],
+        )
+
+    @classmethod
+    def check_lazy_status(cls, decision, **linked):
+        return missing_lazy(decision, linked)
+
+    @classmethod
+    def execute(cls, decision, max_batch, **inputs):
+        with speaking_for(TITLE):
+            return improve(decision, max_batch[0], inputs, _job)
+
+
+def _job(decision: GateDecision, choice: Choice, part: Latent) -> Job:
+    latent = fit_to_model(choice["model"], emptied(part))
+    sigmas = choice.get("sigmas")
+    if sigmas is None:
+        sigmas = full_sigmas(choice["model"], choice["scheduler"], choice["steps"], choice["sampler_name"])
+    return make_job(decision, choice, latent, choice["seed"], sigmas.cpu())
