@@ -33,9 +33,9 @@ class QualityScores:
     """
 
     values: tuple[float, ...]
-    prompts: tuple[str, ...] = ()
     estimator: str = "external"
     dtype: str = "float32"
+    prompts: tuple[str, ...] = ()
     group: int = 0
     groups: int = 1
     rows: tuple[int, ...] = ()
@@ -66,10 +66,13 @@ class QualityScores:
 
 @dataclass(frozen=True)
 class GateDecision:
-    """Which images of a batch go to the teacher. `rejected` holds positions in `scores`, ascending."""
+    """Which images of a batch go to the teacher.
+
+    rejected: positions in `scores`, ascending. threshold: NaN where the verdicts were given by hand.
+    """
 
     scores: QualityScores
-    threshold: float | None
+    threshold: float
     rejected: tuple[int, ...]
     table: str = ""
     k: float | None = None

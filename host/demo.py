@@ -135,7 +135,8 @@ def load_clip() -> comfy.sd.CLIP:
 def load_vae() -> comfy.sd.VAE:
     """The autoencoder, whose weights core's TAESD class reads under other names."""
     weights = _read(DEMO_MODELS / "vae" / WEIGHTS)
-    return comfy.sd.VAE(sd={_taesd_key(key): value for key, value in weights.items()})
+    neutral = {"vae_scale": torch.tensor(1.0), "vae_shift": torch.tensor(0.0)}
+    return comfy.sd.VAE(sd={_taesd_key(key): value for key, value in weights.items()} | neutral)
 
 
 def _taesd_key(key: str) -> str:

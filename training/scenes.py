@@ -106,7 +106,7 @@ def _places(scene: Scene, rng: random.Random) -> list[tuple[float, float, float]
         size = rng.uniform(*SIZES[scene.relation])
         room = SIZE / 2 - size / 2 - 3
         return [(SIZE / 2 + rng.uniform(-room, room), SIZE / 2 + rng.uniform(-room, room), size)]
-    low, high = (20, 25) if count == 2 else (17, 21)
+    low, high = (19, 23) if count == 2 else (17, 21)
     near, far = (_jitter(rng, 17), _jitter(rng, 47))
     if scene.relation in HORIZONTAL:
         xs = (near, far) if scene.relation == "left of" else (far, near)

@@ -21,7 +21,7 @@ from .text import new_text_model
 BATCH = 64
 RATE = 1e-3
 DROP_CAPTION = 0.1
-SCENES = 60000
+SCENES = 40000
 AVERAGE = 0.999
 SAVE_EVERY = 200
 
