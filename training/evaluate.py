@@ -1,0 +1,137 @@
+"""Measure the demo models on held-out captions, by the exact grader.
+
+    python -m training.evaluate
+
+Fixed beforehand: DDIM at trailing timesteps and CFG 3 for the teacher alone, at every number of steps.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy
+import torch
+
+from adaptive_diffusion import estimators
+
+from .export import DEMO_MODELS
+from .oracle import grade
+from .sampling import BATCH, DemoModels, captions_for, noise_of
+from .scenes import Scene
+
+SEED = 20260
+CFG = 3.0
+TEACHER_STEPS = (1, 2, 3, 4, 6, 8, 12, 20)
+STUDENT_STEPS = (1, 2, 4)
+SHARES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+RESAMPLES = 2000
+
+
+def in_batches(draw, scenes: list[Scene], *rows) -> torch.Tensor:
+    """`draw(captions, *rows)` over batches of 60."""
+    parts = []
+    for start in range(0, len(scenes), BATCH):
+        part = slice(start, start + BATCH)
+        parts.append(draw([scene.caption for scene in scenes[part]], *(row[part] for row in rows)))
+    return torch.cat(parts)
+
+
+def exact(models: DemoModels, latents: torch.Tensor, scenes: list[Scene]) -> numpy.ndarray:
+    """1.0 for every image that shows exactly its caption, else 0.0."""
+    images = [image for part in latents.split(BATCH) for image in models.decode(part)]
+    return numpy.array([float(grade(image, scene).exact) for image, scene in zip(images, scenes, strict=True)])
+
+
+def interval(values: numpy.ndarray) -> float:
+    """Half of the 95 % normal interval of a mean."""
+    return float(1.96 * values.std(ddof=1) / len(values) ** 0.5)
+
+
+def row(name: str, values: numpy.ndarray) -> str:
+    """A line of the table: all, then images of one, two and three objects (which come in turn)."""
+    cells = [values, values[0::3], values[1::3], values[2::3]]
+    return f"| {name} | " + " | ".join(f"{cell.mean():.3f} ± {interval(cell):.3f}" for cell in cells) + " |"
+
+
+def score(path: Path, models: DemoModels, latents: torch.Tensor, scenes: list[Scene]) -> numpy.ndarray:
+    judge = estimators.load(path)
+    parts = []
+    for start in range(0, len(scenes), BATCH):
+        images = torch.from_numpy(models.decode(latents[start : start + BATCH])).float() / 255
+        parts.append(judge.score(images, [scene.caption for scene in scenes[start : start + BATCH]]).numpy())
+    return numpy.concatenate(parts)
+
+
+def area_under_curve(scores: numpy.ndarray, right: numpy.ndarray) -> float:
+    """Chance that a right image scores above a wrong one; ties count half."""
+    good, bad = scores[right == 1][:, None], scores[right == 0][None]
+    return float((good > bad).mean() + 0.5 * (good == bad).mean())
+
+
+def curve(scores, student, improved, cost: int, student_cost: int, rng: numpy.random.Generator) -> list[str]:
+    """Quality against UNet evaluations when the worst share goes to the teacher: by score, at random, perfectly.
+
+    The last column is the 95 % interval, over resampled images, of how much the score beats random routing.
+    """
+    lines = []
+    order, gain = numpy.argsort(scores, kind="stable"), improved - student
+    for share in SHARES:
+        count = round(len(scores) * share / 100)
+        adaptive = student.copy()
+        adaptive[order[:count]] = improved[order[:count]]
+        random = student + share / 100 * gain
+        perfect = student.mean() + numpy.sort(gain)[::-1][:count].sum() / len(gain)
+        picks = rng.integers(0, len(scores), (RESAMPLES, len(scores)))
+        low, high = numpy.percentile((adaptive - random)[picks].mean(1), [2.5, 97.5])
+        evaluations = student_cost + share / 100 * cost
+        cells = [f"{evaluations:.1f}", f"{adaptive.mean():.3f} ± {interval(adaptive):.3f}", f"{random.mean():.3f}"]
+        lines.append(f"| {share} | " + " | ".join([*cells, f"{perfect:.3f}", f"{low:+.3f} to {high:+.3f}"]) + " |")
+    return lines
+
+
+@torch.no_grad()
+def evaluate(folder: Path, count: int) -> str:
+    models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
+    scenes, seeds = captions_for(count, SEED, evaluation=True)
+    lines = [f"N = {count} held-out captions and seeds, a third each with one, two and three objects. Exact share ± 95 %.", ""]
+    lines += ["| drawn by | all | one | two | three |", "|---|---|---|---|---|"]
+    noise = noise_of(seeds)
+    for steps in TEACHER_STEPS:
+        latents = in_batches(lambda c, n, s=steps: models.teacher_ddim(c, n, s, CFG), scenes, noise)
+        lines.append(row(f"teacher, {steps} steps, CFG {CFG:g}", exact(models, latents, scenes)))
+        print(lines[-1], flush=True)
+    for steps in STUDENT_STEPS:
+        latents = in_batches(lambda c, s, n=steps: models.student_lcm(c, s, n), scenes, seeds)
+        lines.append(row(f"student, {steps} steps", exact(models, latents, scenes)))
+        print(lines[-1], flush=True)
+    lines += adaptive_tables(models, folder, settings, scenes, seeds)
+    return "\n".join(lines) + "\n"
+
+
+def adaptive_tables(models: DemoModels, folder: Path, settings: dict, scenes: list[Scene], seeds: list[int]) -> list[str]:
+    """The estimator's AUC on the student's images, and the adaptive curves of refining and regenerating."""
+    student, teacher = settings["student"], settings["teacher"]
+    latents = in_batches(lambda c, s: models.student_lcm(c, s, student["steps"]), scenes, seeds)
+    drawn = exact(models, latents, scenes)
+    scores = score(folder / "estimator/model.safetensors", models, latents, scenes)
+    lines = ["", f"Estimator's AUC against the grader on the student's images: {area_under_curve(scores, drawn):.3f}."]
+    steps, rollback, cfg = teacher["steps"], teacher["rollback"], teacher["cfg"]
+    refined = in_batches(lambda c, x, s: models.refine(c, x, s, steps, rollback, cfg), scenes, latents, seeds)
+    redrawn = in_batches(lambda c, n: models.teacher_ddim(c, n, steps, cfg), scenes, noise_of(seeds))
+    rng = numpy.random.default_rng(SEED)
+    for name, images in {f"refined from {rollback:g}": refined, "regenerated": redrawn}.items():
+        lines += ["", f"Rejected images {name} with {steps} steps at CFG {cfg:g}:", ""]
+        lines += ["| k | UNet evaluations | adaptive | random | perfect | adaptive - random |", "|---|---|---|---|---|---|"]
+        lines += curve(scores, drawn, exact(models, images, scenes), 2 * steps, student["steps"], rng)
+    return lines
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--models", type=Path, default=DEMO_MODELS)
+    options.add_argument("--count", type=int, default=900)
+    options.add_argument("--out", type=Path, default=Path(__file__).parent / "results.md")
+    chosen = options.parse_args()
+    table = evaluate(chosen.models, chosen.count)
+    chosen.out.write_text("# Demo models, measured\n\n" + table)
+    print(table)
