@@ -8,14 +8,14 @@ import torch
 
 def derive_seed(seed: int, *tags: str | int) -> int:
     """A 63-bit seed from `seed` and what it is for; the same in every process."""
-    text = "/".join(str(part) for part in (seed, *tags))
+    text = "\0".join(str(part) for part in (seed, *tags))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 class PerSampleNoise:
     """Unit noise shaped like x (B, ...), whose row i depends on `seeds`[i] alone; fresh at every call.
 
-    Fits k-diffusion's `noise_sampler`. Drawn on the CPU, one generator per row.
+    Fits k-diffusion's `noise_sampler`. Drawn in float32 on the CPU, one generator per row, for x's dtype and device.
     """
 
     def __init__(self, x: torch.Tensor, seeds: Sequence[int]):

@@ -1,50 +1,55 @@
 """Rollback: how much noise a refined image gets back, in four scales, and the sigmas from there to a clean image."""
 
 import math
+from itertools import pairwise
 
 import numpy
 
-from .schedules import NoiseSchedule, official_timesteps
+from .schedules import TRAIN_STEPS, NoiseSchedule, official_timesteps
 
 SCALES = ("schedule", "variance", "official", "model sigma")
 
 
 def start_sigma(scale: str, value: float, schedule: NoiseSchedule) -> float:
-    """The model's sigma that a rollback of `value` (above 0) stands for.
+    """The model's sigma that a rollback of `value` (above 0) stands for; never more than the schedule's highest.
 
     schedule: a fraction of the time axis, as diffusers' img2img strength. variance: the noise variance 1 - alphabar of
-    arXiv 2312.10835, Algorithm 1, line 4; on flow models the flow time of equal signal-to-noise ratio. official: the first of the
-    published code's timesteps depends on the steps, so ask `rollback_sigmas`; here its nominal value, as schedule.
-    model sigma: the sigma itself.
+    arXiv 2312.10835, Algorithm 1, line 4; on flow models the flow time of equal signal-to-noise ratio. official: as
+    schedule, because the published code's first timestep depends on the steps; ask `rollback_sigmas`. model sigma: the
+    sigma itself. ValueError for a value that the scale or the model does not have.
     """
     _check(scale, value, schedule)
     if scale == "model sigma":
-        return value
-    if scale == "variance":
-        noise_to_signal = math.sqrt(value / (1 - value)) if value < 1 else math.inf
-        sigma = noise_to_signal / (1 + noise_to_signal) if schedule.flow and value < 1 else noise_to_signal
-        return min(sigma, schedule.sigma_max)
-    return schedule.sigma_at(value)
+        return float(value)
+    sigma = _sigma_of_variance(value, schedule.flow) if scale == "variance" else schedule.sigma_at(value)
+    return min(sigma, schedule.sigma_max)
 
 
 def rollback_sigmas(scale: str, value: float, steps: int, schedule: NoiseSchedule) -> list[float]:
-    """Sigmas from the rollback level down to 0: `steps` + 1 of them, evenly spaced in the model's time."""
+    """Sigmas from the rollback level down to 0, `steps` + 1 of them and so exactly `steps` evaluations.
+
+    Evenly spaced in the model's time; in scale `official` the published code's timesteps. ValueError as in
+    `start_sigma`, for steps below 1, and where the published code would not run `steps` evaluations.
+    """
     if steps < 1:
         raise ValueError(f"steps is {steps}; choose at least 1")
-    _check(scale, value, schedule)
+    start = start_sigma(scale, value, schedule)
     if scale == "official":
         return _official_sigmas(value, steps, schedule)
-    start = start_sigma(scale, value, schedule)
     fraction = value if scale == "schedule" else _fraction_of(start, schedule)
     spaced = [schedule.sigma_at(fraction * (steps - i) / steps) for i in range(1, steps)]
     return _falling([start, *spaced, 0.0])
 
 
+def _sigma_of_variance(variance: float, flow: bool) -> float:
+    if variance == 1:
+        return math.inf
+    noise_to_signal = math.sqrt(variance / (1 - variance))
+    return noise_to_signal / (1 + noise_to_signal) if flow else noise_to_signal
+
+
 def _official_sigmas(value: float, steps: int, schedule: NoiseSchedule) -> list[float]:
-    table = schedule.alphas_cumprod
-    if table is None:
-        raise ValueError("scale 'official' exists only for models with 1000 discrete timesteps; choose scale 'schedule'")
-    alphabar = numpy.asarray(table)[official_timesteps(steps, value)]
+    alphabar = numpy.asarray(schedule.alphas_cumprod)[official_timesteps(steps, value)]
     return [*numpy.sqrt((1 - alphabar) / alphabar).tolist(), 0.0]
 
 
@@ -58,8 +63,8 @@ def _fraction_of(sigma: float, schedule: NoiseSchedule) -> float:
 
 
 def _falling(sigmas: list[float]) -> list[float]:
-    """Where a model's time axis is too coarse for the steps asked for, space them evenly in log sigma instead."""
-    if all(a > b for a, b in zip(sigmas, sigmas[1:], strict=False)):
+    """Where a model's time axis has no distinct levels below the start, one decade evenly spaced in log sigma."""
+    if all(high > low for high, low in pairwise(numpy.asarray(sigmas, dtype=numpy.float32))):
         return sigmas
     steps = len(sigmas) - 1
     return [sigmas[0] * 10 ** (-i / steps) for i in range(steps)] + [0.0]
@@ -71,3 +76,11 @@ def _check(scale: str, value: float, schedule: NoiseSchedule) -> None:
     highest = schedule.sigma_max if scale == "model sigma" else 1
     if not 0 < value <= highest:
         raise ValueError(f"rollback is {value:g}; in scale '{scale}' choose a value above 0 and at most {highest:g}")
+    if scale == "official" and not _has_official_timesteps(schedule):
+        raise ValueError(f"rollback scale 'official' is only for models with {TRAIN_STEPS} discrete timesteps, unlike this "
+                         "one; choose scale 'schedule'")  # fmt: skip
+
+
+def _has_official_timesteps(schedule: NoiseSchedule) -> bool:
+    table = schedule.alphas_cumprod
+    return table is not None and len(table) == TRAIN_STEPS

@@ -1,12 +1,13 @@
 """Noise schedules, and the exact timestep lists of few-step models."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy
+import torch
 
 TRAIN_STEPS = 1000
 LCM_POINTS = 50
+LOWEST_ALPHABAR = 2.0**-24
 
 
 class NoiseSchedule(Protocol):
@@ -24,12 +25,15 @@ class NoiseSchedule(Protocol):
 
 
 class DiscreteSchedule:
-    """The schedule of a model with `alphas_cumprod` (1000,); log sigma is linear between timesteps."""
+    """The schedule of a model with `alphas_cumprod` (T,), falling; log sigma is linear between timesteps 0 to T - 1.
+
+    Zero terminal signal (arXiv 2305.08891) is given diffusers' 2^-24, so that its sigma is finite.
+    """
 
     flow = False
 
     def __init__(self, alphas_cumprod: numpy.ndarray):
-        self.alphas_cumprod = numpy.asarray(alphas_cumprod, dtype=numpy.float64)
+        self.alphas_cumprod = numpy.maximum(numpy.asarray(alphas_cumprod, dtype=numpy.float64), LOWEST_ALPHABAR)
         self.log_sigmas = 0.5 * numpy.log((1 - self.alphas_cumprod) / self.alphas_cumprod)
         self.sigma_max = float(numpy.exp(self.log_sigmas[-1]))
 
@@ -38,17 +42,33 @@ class DiscreteSchedule:
         return float(numpy.exp(numpy.interp(position, numpy.arange(len(self.log_sigmas)), self.log_sigmas)))
 
 
-@dataclass(frozen=True)
 class FlowSchedule:
     """The schedule of a rectified-flow model whose time is shifted (arXiv 2403.03206, equation 23)."""
 
-    shift: float = 1.0
-    flow: bool = True
-    sigma_max: float = 1.0
-    alphas_cumprod: None = None
+    flow = True
+    sigma_max = 1.0
+    alphas_cumprod = None
+
+    def __init__(self, shift: float = 1.0):
+        self.shift = shift
 
     def sigma_at(self, fraction: float) -> float:
         return self.shift * fraction / (1 + (self.shift - 1) * fraction)
+
+
+def from_diffusers(scheduler: Any) -> DiscreteSchedule | FlowSchedule:
+    """The schedule a diffusers scheduler was made with. ValueError if none, or if it depends on the image size."""
+    config = scheduler.config
+    name = type(scheduler).__name__
+    if config.get("use_dynamic_shifting"):
+        raise ValueError(f"{name} shifts time by the image size; give FlowSchedule(exp(mu)) with that size's mu")
+    if config.get("prediction_type") == "flow_prediction":
+        return FlowSchedule(config["flow_shift"])
+    if hasattr(scheduler, "alphas_cumprod"):
+        return DiscreteSchedule(torch.as_tensor(scheduler.alphas_cumprod).cpu().numpy())
+    if "shift" in config:
+        return FlowSchedule(config["shift"])
+    raise ValueError(f"{name} has no noise schedule known here; give a DiscreteSchedule or FlowSchedule")
 
 
 def lcm_timesteps(steps: int) -> list[int]:
@@ -67,19 +87,19 @@ def trailing_timesteps(steps: int) -> list[int]:
 
 
 def official_timesteps(steps: int, strength: float) -> list[int]:
-    """The timesteps the published pipeline's img2img runs: `steps` of them for 0 < strength < 1.
+    """The timesteps the published pipeline's img2img runs: `steps` of them, for 0 < strength < 1.
 
     num_inference_steps = int(steps / strength + 1), of which diffusers runs the last int(num_inference_steps strength),
-    in timestep_spacing "leading" with steps_offset 1.
+    in timestep_spacing "leading" with steps_offset 1. ValueError where it would run another number of steps.
     """
     if not 0 < strength < 1:
-        raise ValueError(f"rollback is {strength:g}; scale 'official' needs a value between 0 and 1 (at 1 it runs one step "
-                         "too many), so choose scale 'schedule' or regenerate")  # fmt: skip
+        raise ValueError(f"rollback is {strength:g}; scale 'official' needs a value between 0 and 1 (at 1 it runs one "
+                         "step too many), so choose scale 'schedule'")  # fmt: skip
     if steps < 1:
         raise ValueError(f"steps is {steps}; choose at least 1")
     total = int(steps / strength + 1)
-    ratio = TRAIN_STEPS // (total + 1)
     if total >= TRAIN_STEPS:
         raise ValueError(f"{steps} steps at rollback {strength:g} need a schedule of {total} steps, more than scale "
                          "'official' has; choose scale 'schedule'")  # fmt: skip
+    ratio = TRAIN_STEPS // (total + 1)
     return [i * ratio + 1 for i in range(int(total * strength), 0, -1)]

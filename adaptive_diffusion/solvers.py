@@ -1,12 +1,20 @@
 """UniPC, the teacher's solver (arXiv 2302.04867), as one k-diffusion style function."""
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import torch
 
 Callback = Callable[[dict[str, Any]], None]
+
+
+class _Output(NamedTuple):
+    """What the model answered at one noise level."""
+
+    sigma: float
+    denoised: torch.Tensor
 
 
 @torch.no_grad()
@@ -21,59 +29,83 @@ def sample_unipc(
 ) -> torch.Tensor:
     """Second-order UniPC with B2(h), data prediction and a first-order last step: diffusers' UniPCMultistepScheduler.
 
-    model: (x (B, ...), sigma (B,), **extra_args) -> denoised, of x's shape. sigmas: (steps + 1,), falling to 0; one
-    evaluation a step. x is the noised latent at sigmas[0]: clean + sigma noise, or, with `flow`, (1 - sigma) clean +
-    sigma noise. UniPC does not change under x -> x / alpha, so the former also serves variance-preserving models.
+    model: (x (B, ...), sigma (B,), **extra_args) -> denoised, of x's shape. sigmas: (steps + 1,), strictly falling; one
+    evaluation a step, and after a last sigma of 0 the result is the last denoised. x is the noised latent at sigmas[0]:
+    clean + sigma noise, or, with `flow`, (1 - sigma) clean + sigma noise. UniPC does not change under x -> x / alpha,
+    so the former also serves variance-preserving models. Half precision is stepped in float32 and returned as it came.
+    `disable` is k-diffusion's; this sampler draws no progress bar. ValueError for sigmas that do not fall.
     """
-    levels = sigmas.tolist()
-    ones = x.new_ones([x.shape[0]])
-    outputs: list[torch.Tensor] = []
-    last = x
-    for i, (sigma, sigma_next) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
-        denoised = model(x, sigma * ones, **(extra_args or {}))
+    levels = _falling(sigmas.tolist())
+    dtype = x.dtype
+    x = last = x.to(torch.promote_types(dtype, torch.float32))
+    outputs: list[_Output] = []
+    for i, (sigma, sigma_next) in enumerate(pairwise(levels)):
+        denoised = model(x.to(dtype), x.new_full(x.shape[:1], sigma), **(extra_args or {})).to(x.dtype)
         if callback is not None:
-            callback({"x": x, "i": i, "sigma": sigma, "sigma_hat": sigma, "denoised": denoised})
+            callback({"x": x, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": denoised})
         if sigma_next == 0:
-            return denoised
-        if i > 0:
-            x = _update(last, [*outputs, denoised], levels[max(i - 2, 0) : i + 1], flow, corrector=True)
-        outputs = [*outputs[-1:], denoised]
+            return denoised.to(dtype)
+        if outputs:
+            x = _correct(last, outputs, _Output(sigma, denoised), flow)
+        outputs = [*outputs[-1:], _Output(sigma, denoised)]
         last = x
-        x = _update(x, outputs, levels[max(i - 1, 0) : i + 2], flow, corrector=False)
-    return x
+        order = min(2, len(levels) - 1 - i)
+        x = _predict(x, outputs[-order:], sigma_next, flow)
+    return x.to(dtype)
 
 
-def _update(x, outputs: list[torch.Tensor], levels: list[float], flow: bool, corrector: bool) -> torch.Tensor:
-    """UniP (predictor) or UniC (corrector) from the last-but-one of `levels` to the last (Algorithms 2 and 1 there).
+def _falling(levels: list[float]) -> list[float]:
+    for high, low in pairwise(levels):
+        if not high > low >= 0:
+            raise ValueError(f"sigmas must fall at every step, never below 0, but {high:g} is followed by {low:g}; "
+                             "choose another scheduler or fewer steps")  # fmt: skip
+    return levels
 
-    outputs: the denoised at the start's predecessor (if any) and at the start; for the corrector also at the end.
-    """
-    (alpha_end, lambda_end), (_, lambda_start) = _alpha_lambda(levels[-1], flow), _alpha_lambda(levels[-2], flow)
-    *history, end = outputs if corrector else [*outputs, None]
-    h = lambda_end - lambda_start
+
+def _predict(x: torch.Tensor, outputs: Sequence[_Output], sigma: float, flow: bool) -> torch.Tensor:
+    """UniP of order len(outputs) (Algorithm 2 there): x at the last of `outputs` moved on to `sigma`."""
+    start = outputs[-1]
+    target = start.denoised
+    if len(outputs) == 2:
+        ratio = _distance(start.sigma, outputs[0].sigma, flow) / _distance(start.sigma, sigma, flow)
+        target = target + 0.5 / ratio * (outputs[0].denoised - start.denoised)
+    return _step(x, target, start.sigma, sigma, flow)
+
+
+def _correct(x: torch.Tensor, outputs: Sequence[_Output], end: _Output, flow: bool) -> torch.Tensor:
+    """UniC of order len(outputs) (Algorithm 1 there): the same move, now that the model has answered at its end."""
+    start = outputs[-1]
+    weight, target = 0.5, start.denoised
+    if len(outputs) == 2:
+        h = _distance(start.sigma, end.sigma, flow)
+        ratio = _distance(start.sigma, outputs[0].sigma, flow) / h
+        past, weight = _corrector_weights(h, ratio)
+        target = target + past / ratio * (outputs[0].denoised - start.denoised)
+    target = target + weight * (end.denoised - start.denoised)
+    return _step(x, target, start.sigma, end.sigma, flow)
+
+
+def _corrector_weights(h: float, ratio: float) -> tuple[float, float]:
+    """Weights of the past and the end output at order 2: R rho = b (equation 11 there) with B(h) = e^-h - 1."""
     growth = math.expm1(-h)
-    start = history[-1]
-    base = levels[-1] / levels[-2] * x - alpha_end * growth * start
-    weights = (0.0, 0.5) if corrector else (0.5, 0.0)
-    residual = torch.zeros_like(x)
-    if len(history) == 2:
-        ratio = (_alpha_lambda(levels[-3], flow)[1] - lambda_start) / h
-        weights = _corrector_weights(h, growth, ratio) if corrector else weights
-        residual = weights[0] / ratio * (history[0] - start)
-    if end is not None:
-        residual = residual + weights[1] * (end - start)
-    return base - alpha_end * growth * residual
+    phi = growth / -h - 1
+    b_1, b_2 = phi / growth, 2 * (phi / -h - 0.5) / growth
+    past = (b_2 - b_1) / (ratio - 1)
+    return past, b_1 - past
 
 
-def _corrector_weights(h: float, growth: float, ratio: float) -> tuple[float, float]:
-    """The solution of R rho = b for order 2 (equation 11 there), with B(h) = e^-h - 1."""
-    phi_2 = growth / -h - 1
-    b_1, b_2 = phi_2 / growth, 2 * (phi_2 / -h - 0.5) / growth
-    rho = (b_2 - b_1) / (ratio - 1)
-    return rho, b_1 - rho
+def _step(x: torch.Tensor, target: torch.Tensor, sigma: float, sigma_next: float, flow: bool) -> torch.Tensor:
+    """The exact solution from sigma to sigma_next for a model that answers `target` all the way."""
+    alpha = 1 - sigma_next if flow else 1.0
+    return sigma_next / sigma * x - alpha * math.expm1(-_distance(sigma, sigma_next, flow)) * target
 
 
-def _alpha_lambda(sigma: float, flow: bool) -> tuple[float, float]:
-    """Signal scale alpha and half log-SNR log(alpha / sigma) at a sigma."""
-    alpha = 1 - sigma if flow else 1.0
-    return alpha, math.log(alpha / sigma) if alpha > 0 else -math.inf
+def _distance(sigma: float, sigma_next: float, flow: bool) -> float:
+    """The difference in half log-SNR, log(alpha / sigma); positive towards clean."""
+    return _half_log_snr(sigma_next, flow) - _half_log_snr(sigma, flow)
+
+
+def _half_log_snr(sigma: float, flow: bool) -> float:
+    if not flow:
+        return -math.log(sigma)
+    return math.log((1 - sigma) / sigma) if sigma < 1 else -math.inf

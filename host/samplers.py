@@ -12,6 +12,7 @@ from ..adaptive_diffusion.solvers import sample_unipc
 
 UNIPC = "unipc_diffusers"
 COUPLING = {"dpm_adaptive"}
+SLACK = 1e-4
 SAMPLERS = [UNIPC, *(name for name in comfy.samplers.KSampler.SAMPLERS if name not in COUPLING)]
 
 
@@ -37,5 +38,5 @@ def per_row(sampler, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[
 def _noise_sampler(function, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[int]):
     if not function.__name__.startswith("sample_dpmpp_") or "sde" not in function.__name__:
         return PerSampleNoise(noise, seeds)
-    positive = sigmas[sigmas > 0]
-    return BrownianTreeNoiseSampler(noise, positive.min(), sigmas.max(), seed=list(seeds), cpu=True)
+    low, high = sigmas[sigmas > 0].min() * (1 - SLACK), sigmas.max() * (1 + SLACK)
+    return BrownianTreeNoiseSampler(noise, low, high, seed=list(seeds), cpu=True)
