@@ -2,6 +2,7 @@
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 from transformers import CLIPTextModel
 
@@ -21,8 +22,11 @@ SCHEDULE = {
 
 
 def new_unet() -> UNet2DConditionModel:
-    """An untrained UNet, (B, 8, 8, 8) latents and (B, 24, 128) text states to v; 3.2 M weights."""
-    return UNet2DConditionModel(
+    """An untrained UNet, (B, 8, 8, 8) latents and (B, 24, 128) text states to v; 3.2 M weights.
+
+    Plain attention: at 64 positions and fewer it is faster on CPUs than the fused kernel.
+    """
+    unet = UNet2DConditionModel(
         sample_size=8,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
@@ -33,6 +37,8 @@ def new_unet() -> UNet2DConditionModel:
         cross_attention_dim=WIDTH,
         attention_head_dim=4,
     )
+    unet.set_attn_processor(AttnProcessor())
+    return unet
 
 
 def signal_and_noise(timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
 from .common import RUNS, load_checkpoint, save_checkpoint, set_rate
@@ -55,7 +54,6 @@ def train(rank: int, workers: int, minutes: float, out: Path, seed: int) -> None
     latents, tokens = encoded_scenes(out / "vae/vae", out / "scenes.pt", SCENES, seed)
     torch.manual_seed(seed)
     model = new_model().to(memory_format=torch.channels_last)
-    model["unet"].set_attn_processor(AttnProcessor())
     optimiser = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01)
     averaged = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE))
     run = out / "teacher"
