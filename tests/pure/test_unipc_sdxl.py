@@ -1,4 +1,4 @@
-"""The published teacher call, StableDiffusionXLImg2ImgPipeline with UniPC, against rollback scale `official` and sample_unipc.
+"""The published teacher call, diffusers' SDXL img2img with UniPC, against rollback scale `official` and sample_unipc.
 
 Both sides share one small random network of SDXL's layout, the start latent and the noise.
 """
@@ -55,8 +55,13 @@ def pipeline() -> StableDiffusionXLImg2ImgPipeline:
         projection_class_embeddings_input_dim=6 * 8 + POOLED,
         norm_num_groups=8,
     )
-    vae = AutoencoderKL(block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4, down_block_types=["DownEncoderBlock2D"] * 2,
-                        up_block_types=["UpDecoderBlock2D"] * 2)  # fmt: skip
+    vae = AutoencoderKL(
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        latent_channels=4,
+        down_block_types=["DownEncoderBlock2D"] * 2,
+        up_block_types=["UpDecoderBlock2D"] * 2,
+    )
     pipe = StableDiffusionXLImg2ImgPipeline(
         vae, None, None, None, None, unet.eval(), UniPCMultistepScheduler.from_config(SCHEDULER.config)
     )
