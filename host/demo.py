@@ -7,6 +7,7 @@ from typing import Any
 
 import comfy.latent_formats
 import comfy.model_base
+import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
 import comfy.supported_models_base
@@ -103,15 +104,16 @@ class DemoTextModel(SD1ClipModel):
         super().__init__(device=device, dtype=dtype, model_options=model_options, clip_model=DemoClipModel)
 
 
-def load_model(role: str) -> comfy.model_patcher.ModelPatcher:
-    """The student's or the teacher's UNet, in float32."""
+def load_model(role: str, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
+    """The student's or the teacher's UNet, in float32. disable_dynamic: as core's loaders have it."""
     weights = _read(DEMO_MODELS / UNETS[role] / WEIGHTS)
     config = DemoConfig(DemoConfig.unet_config)
     config.set_inference_dtype(torch.float32, None)
     names = comfy.utils.unet_to_diffusers(config.unet_config)
     model = config.get_model({})
     model.diffusion_model.load_state_dict({names[key]: value for key, value in weights.items()})
-    patcher = comfy.model_patcher.CoreModelPatcher(
+    patcher_class = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
+    patcher = patcher_class(
         model.eval(), comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
     )
     patcher.cached_patcher_init = (load_model, (role,))

@@ -1,0 +1,43 @@
+"""Calibrate the `Demo` percentile table: the demo student's scores on captions that are not held out.
+
+    python -m training.table
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from adaptive_diffusion.decision import StudentInfo
+from adaptive_diffusion.percentiles import PercentileTable
+
+from .evaluate import in_batches, score
+from .export import DEMO_MODELS
+from .sampling import DemoModels, captions_for
+
+SEED = 4
+TABLE = DEMO_MODELS.parent / "percentiles" / "Demo.json"
+
+
+@torch.no_grad()
+def table(folder: Path, count: int) -> PercentileTable:
+    """Raw scores of `count` images, a third each with one, two and three objects."""
+    models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
+    scenes, seeds = captions_for(count, SEED, evaluation=False)
+    steps = settings["student"]["steps"]
+    latents = in_batches(lambda captions, part: models.student_lcm(captions, part, steps), scenes, seeds)
+    scores = score(folder / "estimator/model.safetensors", models, latents, scenes)
+    size = settings["size"]
+    student = StudentInfo("student", steps, 1.0, "lcm", "lcm", size, size)
+    prompts = {"name": "demo grammar, captions not held out", "count": count}
+    estimator = {"name": "Demo", "dtype": "float32"}
+    return PercentileTable.from_scores("Demo", scores.tolist(), estimator, student, prompts, "training/table.py")
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--models", type=Path, default=DEMO_MODELS)
+    options.add_argument("--count", type=int, default=600)
+    chosen = options.parse_args()
+    table(chosen.models, chosen.count).save(TABLE)
