@@ -13,7 +13,7 @@ from diffusers import AutoencoderTiny, DDIMScheduler, LCMScheduler, UNet2DCondit
 from .common import RUNS
 from .diffusion import SCHEDULE, new_unet
 from .student import averaged_teacher
-from .text import save_tokenizer
+from .text import save_text_model, save_tokenizer
 
 DEMO_MODELS = Path(__file__).parent.parent / "demo_models"
 INDEX = {
@@ -39,7 +39,7 @@ def averaged_student(run: Path) -> UNet2DConditionModel:
 def export(runs: Path, folder: Path) -> None:
     teacher = averaged_teacher(runs / "teacher")
     teacher["unet"].half().save_pretrained(folder / "unet")
-    teacher["text"].half().save_pretrained(folder / "text_encoder")
+    save_text_model(teacher["text"].half(), folder / "text_encoder")
     save_tokenizer(folder / "tokenizer")
     AutoencoderTiny.from_pretrained(runs / "vae/vae").half().save_pretrained(folder / "vae")
     DDIMScheduler(**SCHEDULE).save_pretrained(folder / "scheduler")

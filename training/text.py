@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
@@ -51,3 +52,11 @@ def tokenize(captions: list[str]):
 
 def save_tokenizer(folder: Path) -> None:
     new_tokenizer().save_pretrained(folder)
+
+
+def save_text_model(model: CLIPTextModel, folder: Path) -> None:
+    """Write the model under the names that transformers 4 and 5 both read; 5 alone would leave out `text_model.`."""
+    model.save_pretrained(folder)
+    path = folder / "model.safetensors"
+    weights = {f"text_model.{key.removeprefix('text_model.')}": value for key, value in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})
