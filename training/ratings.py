@@ -1,0 +1,80 @@
+"""Images of the demo models, rated by the oracle, and how well an estimator agrees with that rater."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+
+from .common import images_to_tensor
+from .evaluate import area_under_curve
+from .pictures import Pictures, rated
+from .sampling import BATCH, DemoModels, captions_for, noise_of
+
+STUDENT_IMAGES, OTHER_STUDENT_IMAGES, TEACHER_IMAGES = 4000, 1500, 600
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Source:
+    """What draws rated images: `model` is "student" or "teacher"."""
+
+    model: str
+    steps: int
+    cfg: float
+    count: int
+
+
+def sources(models: Path) -> list[Source]:
+    """What to learn from: the student as the demo runs it, the student at other steps, and last the teacher."""
+    settings = json.loads((models / "settings.json").read_text())
+    student, teacher = settings["student"], settings["teacher"]
+    others = [steps for steps in (1, 2, 4) if steps != student["steps"]]
+    return [
+        Source("student", student["steps"], student["cfg"], STUDENT_IMAGES),
+        *(Source("student", steps, student["cfg"], OTHER_STUDENT_IMAGES) for steps in others),
+        Source("teacher", teacher["steps"], teacher["cfg"], TEACHER_IMAGES),
+    ]
+
+
+def samples(source: Source, models: Path, seed: int, cache: Path, evaluation: bool = False) -> Pictures:
+    """Rated images for training captions, or for held-out ones where `evaluation`; drawn once, then kept in `cache`."""
+    scenes, seeds = captions_for(source.count, seed, evaluation)
+    path = cache / f"{source.model}-{source.steps}-{source.count}-{seed}.pt"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(_draw(source, DemoModels(models), [scene.caption for scene in scenes], seeds), path)
+    return rated(torch.load(path, weights_only=True), scenes)
+
+
+@torch.no_grad()
+def _draw(source: Source, models: DemoModels, captions: list[str], seeds: list[int]) -> torch.Tensor:
+    parts = []
+    for start in range(0, len(captions), BATCH):
+        texts, rows = captions[start : start + BATCH], seeds[start : start + BATCH]
+        if source.model == "student":
+            latents = models.student_lcm(texts, rows, source.steps)
+        else:
+            latents = models.teacher_ddim(texts, noise_of(rows), source.steps, source.cfg)
+        parts.append(images_to_tensor(models.decode(latents)))
+    return torch.cat(parts)
+
+
+def agreement(scores: torch.Tensor, pictures: Pictures) -> str:
+    """AUC of scores (N,) against the oracle's verdicts: over all, within each number of objects, and of that number."""
+    values, right = scores.numpy(), pictures.right.numpy()
+    objects = numpy.array([len(scene.objects) for scene in pictures.asked])
+    low, high = interval(values, right)
+    within = ", ".join(f"{n}: {area_under_curve(values[objects == n], right[objects == n]):.3f}" for n in (1, 2, 3))
+    return (
+        f"N {len(right)}, right {right.mean():.3f}, AUC {area_under_curve(values, right):.3f} [{low:.3f}, {high:.3f}], "
+        f"by objects {within}; the number of objects alone {area_under_curve(-objects, right):.3f}"
+    )
+
+
+def interval(scores: numpy.ndarray, right: numpy.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval of the AUC."""
+    rows = numpy.random.default_rng(0).integers(0, len(scores), (RESAMPLES, len(scores)))
+    low, high = numpy.percentile([area_under_curve(scores[row], right[row]) for row in rows], (2.5, 97.5))
+    return float(low), float(high)
