@@ -1,0 +1,43 @@
+"""Command line: python -m adaptive_diffusion demo."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m adaptive_diffusion", description="Adaptive student/teacher diffusion"
+    )
+    commands = parser.add_subparsers(required=True)
+    demo = commands.add_parser("demo", help="draw twelve prompts with the tiny models that come with the pack")
+    demo.add_argument("--out", type=Path, default=Path("demo.png"), help="PNG file of the contact sheet (%(default)s)")
+    demo.set_defaults(run=_demo)
+    chosen = parser.parse_args(arguments)
+    try:
+        print(chosen.run(chosen))
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _demo(chosen: argparse.Namespace) -> str:
+    try:
+        _hush()
+        from . import demo
+    except ImportError as error:
+        raise ValueError(f"{error.name} is not installed; run: pip install 'adaptive-diffusion[standalone]'") from error
+    return demo.run(chosen.out)
+
+
+def _hush() -> None:
+    """Leave the output to this program: no advice and no progress bars of the libraries, from their import on."""
+    import diffusers
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The whole method on the tiny models that come with the pack, with nothing to download."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderTiny,
+    DiffusionPipeline,
+    LCMScheduler,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+    UniPCMultistepScheduler,
+)
+from transformers import CLIPTextModel, PreTrainedTokenizerFast
+
+from . import estimators
+from .estimators import Estimator
+from .files import write_atomically
+from .percentiles import PercentileTable
+from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
+from .report import SheetRow, contact_sheet, record
+from .vocabulary import check_words
+
+MODELS = Path(__file__).resolve().parent.parent / "demo_models"
+TABLE = Path(__file__).resolve().parent.parent / "percentiles" / "Demo.json"
+K = 50
+SEED = 0
+PROMPTS = (
+    "a small yellow cross on white",
+    "a large orange triangle on sky",
+    "a small blue square on black",
+    "a green circle below a yellow cross on sky",
+    "a red square above a yellow square on white",
+    "a purple square below a purple triangle on sand",
+    "a blue square below an orange triangle on sky",
+    "a yellow triangle left of a red triangle on white",
+    "a yellow cross left of a red square and an orange square below on white",
+    "a green cross left of a green triangle and a blue circle above on sky",
+    "a purple cross left of a red square and an orange square below on sky",
+    "a green circle right of a red circle and a purple square above on black",
+)
+TITLE = """The student draws, the estimator scores, the teacher improves the worst
+Tiny 64 px demo models: they show the mechanism, not the quality."""
+
+
+def settings() -> dict[str, Any]:
+    """How the demo models are meant to be run: `size` in pixels, `student` and `teacher` with their steps and cfg."""
+    return json.loads(_file("settings.json").read_text("utf-8"))
+
+
+def load_student() -> StableDiffusionPipeline:
+    """The demo student as a text-to-image pipeline, float32, on the CPU."""
+    scheduler = LCMScheduler.from_pretrained(_file("student_scheduler"), steps_offset=1)
+    return _load(StableDiffusionPipeline, "student_unet", scheduler)
+
+
+def load_teacher() -> StableDiffusionImg2ImgPipeline:
+    """The demo teacher as an image-to-image pipeline with UniPC, float32, on the CPU."""
+    scheduler = UniPCMultistepScheduler.from_pretrained(_file("scheduler"), steps_offset=1)
+    return _load(StableDiffusionImg2ImgPipeline, "unet", scheduler)
+
+
+def load_estimator() -> Estimator:
+    return estimators.load(_file("estimator") / "model.safetensors")
+
+
+def check_prompt(prompt: str) -> None:
+    """ValueError if the prompt is empty or has words that the demo models do not know, which it names."""
+    if not prompt.strip():
+        raise ValueError("the prompt is empty; describe a scene, such as 'a large red circle on sky'")
+    check_words(prompt, _tokenizer().get_vocab())
+
+
+def run(out: Path) -> str:
+    """Draw the demo's captions, write their contact sheet to `out` as PNG and return what happened as text."""
+    result, final_scores = _draw()
+    teacher = settings()["teacher"]
+    records = record(result.decision, result.seeds, final_scores, teacher["steps"])
+    totals = _totals(result, teacher)
+    sheet = contact_sheet(_rows(result, records), totals, TITLE)
+    data = io.BytesIO()
+    sheet.save(data, "PNG")
+    write_atomically(out, data.getvalue())
+    return "\n".join([*_table(records), "", totals, f"The contact sheet is {out}."])
+
+
+def _draw() -> tuple[AdaptiveResult, list[float]]:
+    """The demo's images, and the estimator's scores of the improved ones."""
+    student, teacher = settings()["student"], settings()["teacher"]
+    estimator = load_estimator()
+    pipeline = AdaptiveDiffusionPipeline(estimator, load_student(), load_teacher)
+    result = pipeline(
+        PROMPTS,
+        num_inference_steps_student=student["steps"],
+        num_inference_steps_teacher=teacher["steps"],
+        student_guidance=student["cfg"],
+        teacher_guidance=teacher["cfg"],
+        sigma=teacher["rollback"],
+        k=K,
+        seed=SEED,
+        table=PercentileTable.load(TABLE) if TABLE.exists() else None,
+        batch_size=len(PROMPTS),
+    )
+    decision = result.decision
+    if not decision.any_rejected:
+        return result, []
+    prompts = [PROMPTS[i] for i in decision.rejected]
+    return result, estimator.score(decision.take(result.pixels), prompts).tolist()
+
+
+def _rows(result: AdaptiveResult, records: list[dict[str, Any]]) -> list[SheetRow]:
+    return [
+        SheetRow(entry["prompt"], student, entry["score"], i in result.decision.rejected, final, entry["final_score"])
+        for i, (entry, student, final) in enumerate(zip(records, result.student_images, result.images, strict=True))
+    ]
+
+
+def _table(records: list[dict[str, Any]]) -> list[str]:
+    lines = [f"{'student':>7}  {'verdict':<8}  {'final':>7}  {'steps':>5}  prompt"]
+    for entry in records:
+        cells = f"{entry['score']:7.2f}  {entry['verdict']:<8}  {entry['final_score']:7.2f}  {entry['steps']:>5}"
+        lines.append(f"{cells}  {entry['prompt']}")
+    return lines
+
+
+def _totals(result: AdaptiveResult, teacher: dict[str, Any]) -> str:
+    """What was improved and what it cost, beside the teacher alone."""
+    count, improved = len(result.steps), len(result.decision.rejected)
+    rows = 2 if teacher["cfg"] > 1 else 1
+    always = rows * teacher["steps"]
+    evaluations = result.average_steps + (rows - 1) * teacher["steps"] * improved / count
+    return (
+        f"{improved} of {count} images went to the teacher: their score is below {result.decision.threshold:.2f} "
+        f"({result.decision.table}, k={K}).\n"
+        f"Steps per image: {result.average_steps:.1f} on average; the teacher alone takes {teacher['steps']}.\n"
+        f"Network evaluations per image: {evaluations:.1f} on average; the teacher alone takes {always}"
+        f"{', two a step because of its guidance' if rows == 2 else ''}."
+    )
+
+
+def _load(kind: type[DiffusionPipeline], unet: str, scheduler: Any) -> Any:
+    """A pipeline of the shared text encoder and VAE with one of the UNets."""
+    local = {"local_files_only": True, "torch_dtype": torch.float32}
+    pipeline = kind(
+        vae=AutoencoderTiny.from_pretrained(_file("vae"), **local),
+        text_encoder=CLIPTextModel.from_pretrained(_file("text_encoder"), local_files_only=True, dtype=torch.float32),
+        tokenizer=_tokenizer(),
+        unet=UNet2DConditionModel.from_pretrained(_file(unet), **local),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast.from_pretrained(_file("tokenizer"), local_files_only=True)
+
+
+def _file(name: str) -> Path:
+    path = MODELS / name
+    if not path.exists():
+        raise FileNotFoundError(f"the demo models lack '{name}'; install the pack again, with its folder demo_models")
+    return path
