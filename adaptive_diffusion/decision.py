@@ -49,7 +49,9 @@ class QualityScores:
         object.__setattr__(self, "rows", self.rows or tuple(range(len(self))))
         object.__setattr__(self, "batch", self.batch or len(self))
         if len(self.prompts) != len(self) or len(self.rows) != len(self):
-            raise ValueError(f"{len(self)} scores came with {len(self.prompts)} prompts and {len(self.rows)} row numbers")
+            raise ValueError(
+                f"{len(self)} scores came with {len(self.prompts)} prompts and {len(self.rows)} row numbers"
+            )
 
     def __len__(self) -> int:
         return len(self.values)

@@ -42,7 +42,7 @@ class PercentileTable:
 
     @classmethod
     def load(cls, path: Path) -> "PercentileTable":
-        """Read a table file in this project's form or the official {"10": score, ...} form; ValueError if it is neither."""
+        """Read a table file, in this project's form or the official {"10": score, ...}; ValueError if it is neither."""
         try:
             content = json.loads(path.read_text("utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -57,8 +57,10 @@ class PercentileTable:
         if "percentiles" not in content:
             return cls(name, _knots(content, name))
         if content.get("format") != FORMAT or content.get("version") != VERSION:
-            raise ValueError(f"table '{name}' has format {content.get('format')!r} version {content.get('version')!r}; "
-                             f"this pack reads {FORMAT!r} version {VERSION}")  # fmt: skip
+            raise ValueError(
+                f"table '{name}' has format {content.get('format')!r} version {content.get('version')!r}; "
+                f"this pack reads {FORMAT!r} version {VERSION}"
+            )
         scores = _finite(content.get("scores", ()), name)
         percentiles = _knots(content["percentiles"], name)
         _check_agreement(percentiles, scores, name)
@@ -82,7 +84,9 @@ class PercentileTable:
         values = _finite(list(scores), name)
         if not values:
             raise ValueError(f"table '{name}' would hold no scores; score at least one image")
-        known = {key: value for key, value in asdict(student or StudentInfo()).items() if value is not None and key != "seed"}
+        known = {
+            key: value for key, value in asdict(student or StudentInfo()).items() if value is not None and key != "seed"
+        }
         created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         knots = {float(k): float(numpy.percentile(values, k)) for k in KNOTS}
         return cls(name, knots, values, estimator, known, prompts or {"count": len(values)}, created, source)
@@ -97,8 +101,10 @@ class PercentileTable:
             return float(numpy.percentile(self.scores, k))
         knots = sorted(self.percentiles)
         if not knots[0] <= k <= knots[-1]:
-            raise ValueError(f"k is {k:g}, but table '{self.name}' only knows {knots[0]:g} to {knots[-1]:g}; "
-                             "choose a k in that range, 0 or 100, or make a table of your own scores")  # fmt: skip
+            raise ValueError(
+                f"k is {k:g}, but table '{self.name}' only knows {knots[0]:g} to {knots[-1]:g}; "
+                "choose a k in that range, 0 or 100, or make a table of your own scores"
+            )
         return float(numpy.interp(k, knots, [self.percentiles[x] for x in knots]))
 
     def merge(self, other: "PercentileTable") -> "PercentileTable":
@@ -158,12 +164,16 @@ def _finite(scores: Any, name: str) -> tuple[float, ...]:
 def _check_agreement(percentiles: Mapping[float, float], scores: Sequence[float], name: str) -> None:
     for k, stated in percentiles.items() if scores else ():
         if not math.isclose(numpy.percentile(scores, k), stated, rel_tol=1e-6, abs_tol=1e-6):
-            raise ValueError(f"table '{name}' states {stated:g} at {k:g} %, which its own raw scores contradict; make it again")
+            raise ValueError(
+                f"table '{name}' states {stated:g} at {k:g} %, which its own raw scores contradict; make it again"
+            )
 
 
 def _check_same(part: str, one: PercentileTable, other: PercentileTable) -> None:
     first, second = getattr(one, part), getattr(other, part)
     for key in sorted({*first, *second}):
         if first.get(key) != second.get(key):
-            raise ValueError(f"tables '{one.name}' and '{other.name}' differ in {part} {key}: "
-                             f"{first.get(key)!r} and {second.get(key)!r}; merge only tables of one {part}")  # fmt: skip
+            raise ValueError(
+                f"tables '{one.name}' and '{other.name}' differ in {part} {key}: "
+                f"{first.get(key)!r} and {second.get(key)!r}; merge only tables of one {part}"
+            )

@@ -77,8 +77,10 @@ def _check(scale: str, value: float, schedule: NoiseSchedule) -> None:
     if not 0 < value <= highest:
         raise ValueError(f"rollback is {value:g}; in scale '{scale}' choose a value above 0 and at most {highest:g}")
     if scale == "official" and not _has_official_timesteps(schedule):
-        raise ValueError(f"rollback scale 'official' is only for models with {TRAIN_STEPS} discrete timesteps; "
-                         "choose scale 'schedule'")  # fmt: skip
+        raise ValueError(
+            f"rollback scale 'official' is only for models with {TRAIN_STEPS} discrete timesteps; "
+            "choose scale 'schedule'"
+        )
 
 
 def _has_official_timesteps(schedule: NoiseSchedule) -> bool:

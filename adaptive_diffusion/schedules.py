@@ -93,13 +93,17 @@ def official_timesteps(steps: int, strength: float) -> list[int]:
     in timestep_spacing "leading" with steps_offset 1. ValueError where it would run another number of steps.
     """
     if not 0 < strength < 1:
-        raise ValueError(f"rollback is {strength:g}; scale 'official' needs a value between 0 and 1 (at 1 it runs one "
-                         "step too many), so choose scale 'schedule'")  # fmt: skip
+        raise ValueError(
+            f"rollback is {strength:g}; scale 'official' needs a value between 0 and 1 (at 1 it runs one "
+            "step too many), so choose scale 'schedule'"
+        )
     if steps < 1:
         raise ValueError(f"steps is {steps}; choose at least 1")
     total = int(steps / strength + 1)
     if total >= TRAIN_STEPS:
-        raise ValueError(f"{steps} steps at rollback {strength:g} need a schedule of {total} steps, more than scale "
-                         "'official' has; choose scale 'schedule'")  # fmt: skip
+        raise ValueError(
+            f"{steps} steps at rollback {strength:g} need a schedule of {total} steps, more than scale "
+            "'official' has; choose scale 'schedule'"
+        )
     ratio = TRAIN_STEPS // (total + 1)
     return [i * ratio + 1 for i in range(int(total * strength), 0, -1)]

@@ -57,8 +57,10 @@ def sample_unipc(
 def _falling(levels: list[float]) -> list[float]:
     for high, low in pairwise(levels):
         if not high > low >= 0:
-            raise ValueError(f"sigmas must fall at every step, never below 0, but {high:g} is followed by {low:g}; "
-                             "choose another scheduler or fewer steps")  # fmt: skip
+            raise ValueError(
+                f"sigmas must fall at every step, never below 0, but {high:g} is followed by {low:g}; "
+                "choose another scheduler or fewer steps"
+            )
     return levels
 
 

@@ -1,6 +1,6 @@
 """Giving a sub-batch the conditioning of its own rows.
 
-ComfyUI repeats or cuts batched conditioning to the latent batch, so row i of a batch uses row i % n of n conditioning rows.
+ComfyUI repeats or cuts batched conditioning to the latent batch: row i uses row i % n of n conditioning rows.
 """
 
 from collections.abc import Sequence

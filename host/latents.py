@@ -21,9 +21,13 @@ def check_latent(latent: Latent) -> torch.Tensor:
     if samples.ndim not in (4, 5):
         raise ValueError(f"the latent has {samples.ndim} dimensions; give an image latent with 4, or 5 with one frame")
     if samples.ndim == 5 and samples.shape[2] > 1:
-        raise ValueError(f"the latent has {samples.shape[2]} frames; this works on images, so give a latent of one frame")
+        raise ValueError(
+            f"the latent has {samples.shape[2]} frames; this works on images, so give a latent of one frame"
+        )
     if not torch.isfinite(samples).all():
-        raise ValueError("the latent holds NaN or infinite values; mend what made it (often fp16 overflow in the model)")
+        raise ValueError(
+            "the latent holds NaN or infinite values; mend what made it (often fp16 overflow in the model)"
+        )
     return samples
 
 
@@ -52,7 +56,7 @@ def take(latent: Latent, positions: Sequence[int]) -> Latent:
 
 
 def row_noise(part: Latent, rows: Sequence[int], batch: int, seed: int) -> torch.Tensor:
-    """Unit noise for `part`, whose images are `rows` of a full batch: what KSampler would give those rows for `seed`."""
+    """Unit noise for `part`, whose images are `rows` of a full batch: what KSampler gives those rows for `seed`."""
     samples = part["samples"]
     if "batch_index" in part:
         return comfy.sample.prepare_noise(samples, seed, part["batch_index"])

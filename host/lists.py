@@ -25,6 +25,20 @@ def per_decision(values: Sequence[Any], decisions: Sequence[GateDecision], name:
     )
 
 
+def per_rejecting(values: Sequence[Any], decisions: Sequence[GateDecision], name: str) -> list[Any]:
+    """One of `values` for each decision that rejected anything, None for the others; counts must match."""
+    rejecting = sum(decision.any_rejected for decision in decisions)
+    if values[0] is None:
+        return [None] * len(decisions)
+    if len(values) != rejecting:
+        raise ValueError(
+            f"{len(values)} batches of {name} came for {rejecting} batches with rejected images; "
+            "link what the teacher made of exactly the rejected ones"
+        )
+    remaining = iter(values)
+    return [next(remaining) if decision.any_rejected else None for decision in decisions]
+
+
 def split_like(decisions: Sequence[GateDecision], sizes: Sequence[int]) -> list[GateDecision]:
     """The decisions, cut to batches of `sizes` where one decision of outside scores covers several batches in order."""
     if len(decisions) != 1 or len(sizes) < 2 or sum(sizes) != len(decisions[0]):
@@ -36,7 +50,11 @@ def _part(decision: GateDecision, group: int, sizes: Sequence[int]) -> GateDecis
     start = sum(sizes[:group])
     positions = range(start, start + sizes[group])
     scores = replace(
-        decision.scores.pick(positions), group=group, groups=len(sizes), rows=tuple(range(sizes[group])), batch=sizes[group]
+        decision.scores.pick(positions),
+        group=group,
+        groups=len(sizes),
+        rows=tuple(range(sizes[group])),
+        batch=sizes[group],
     )
     rejected = tuple(i - start for i in decision.rejected if i in positions)
     return replace(decision, scores=scores, rejected=rejected)

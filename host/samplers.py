@@ -26,7 +26,7 @@ def make_sampler(name: str, flow: bool) -> comfy.samplers.KSAMPLER:
 def per_row(sampler, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[int]):
     """`sampler` with step noise drawn per row from `seeds`, so that a row does not depend on its neighbours.
 
-    noise: the start noise, for its shape (B, ...) on the sampling device. A sampler without step noise comes back as it is.
+    noise: the start noise, for its shape (B, ...) on the sampling device. A sampler without any is returned.
     """
     function = getattr(sampler, "sampler_function", None)
     if function is None or "noise_sampler" not in inspect.signature(function).parameters:

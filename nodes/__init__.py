@@ -7,6 +7,7 @@ from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
 from .merge import Merge
 from .quality_score import QualityScore
+from .report import Report
 from .split import Split
 from .student_sample import StudentSample
 from .table_from_scores import TableFromScores
@@ -25,6 +26,7 @@ NODES: list[type[io.ComfyNode]] = [
     Split,
     Merge,
     TableFromScores,
+    Report,
 ]
 
 

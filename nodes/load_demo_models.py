@@ -15,16 +15,18 @@ class LoadDemoModels(io.ComfyNode):
             node_id="AdaptiveLoadDemoModels",
             display_name=TITLE,
             category=CATEGORY,
-            description="Tiny 64 px models that come with the pack, to see the mechanism at work, not to make pictures.",
+            description="Tiny 64 px models that come with the pack: to see the mechanism, not to make pictures.",
             search_aliases=[*ALIASES, "example", "demo"],
             inputs=[
                 io.Combo.Input(
-                    "role", options=list(UNETS), default="student",
+                    "role",
+                    options=list(UNETS),
+                    default="student",
                     tooltip="The fast student or the slow teacher. Both use the same text encoder and VAE.",
                 ),
             ],
             outputs=[io.Model.Output(), io.Clip.Output(), io.Vae.Output()],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, role):

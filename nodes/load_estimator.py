@@ -20,12 +20,14 @@ class LoadEstimator(io.ComfyNode):
             search_aliases=[*ALIASES, "image reward", "aesthetic score"],
             inputs=[
                 io.Combo.Input(
-                    "estimator", options=estimator_choices(), default=DEMO_ESTIMATOR,
-                    tooltip="'demo' comes with the pack and knows only its 64 px scenes; others lie in models/quality_estimators.",
+                    "estimator",
+                    options=estimator_choices(),
+                    default=DEMO_ESTIMATOR,
+                    tooltip="'demo' comes with the pack and knows only its scenes; others: models/quality_estimators.",
                 ),
             ],
             outputs=[EstimatorLink.Output(display_name="estimator")],
-        )  # fmt: skip
+        )
 
     @classmethod
     def validate_inputs(cls, estimator):

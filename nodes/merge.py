@@ -1,6 +1,5 @@
 """Put the improved images back in their places among the accepted ones."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.decision import GateDecision, QualityScores
 from ..host.latents import check_latent, with_samples
-from ..host.lists import per_decision, split_like
+from ..host.lists import per_decision, per_rejecting, split_like
 from ..host.types import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
 from .split import batch_size
 
@@ -32,28 +31,43 @@ class Merge(io.ComfyNode):
             is_input_list=True,
             inputs=[
                 DecisionLink.Input("decision", tooltip="From Threshold Gate."),
-                io.MatchType.Input("student", template=template, tooltip="The student's images, or its latent: all of them."),
                 io.MatchType.Input(
-                    "improved", template=template, lazy=True,
+                    "student", template=template, tooltip="The student's images, or its latent: all of them."
+                ),
+                io.MatchType.Input(
+                    "improved",
+                    template=template,
+                    lazy=True,
                     tooltip="The rejected images, improved. What leads here only runs when something was rejected.",
                 ),
                 io.Combo.Input(
-                    "size", options=[STUDENT_SIZE, EXPLICIT_SIZE], default=STUDENT_SIZE,
+                    "size",
+                    options=[STUDENT_SIZE, EXPLICIT_SIZE],
+                    default=STUDENT_SIZE,
                     tooltip="The size of every image that comes out, whichever were rejected.",
                 ),
-                io.Int.Input("width", default=1024, min=8, max=16384, advanced=True, tooltip="Used at size 'width x height'."),
-                io.Int.Input("height", default=1024, min=8, max=16384, advanced=True, tooltip="Used at size 'width x height'."),
+                io.Int.Input(
+                    "width", default=1024, min=8, max=16384, advanced=True, tooltip="Used at size 'width x height'."
+                ),
+                io.Int.Input(
+                    "height", default=1024, min=8, max=16384, advanced=True, tooltip="Used at size 'width x height'."
+                ),
                 io.Combo.Input(
-                    "resize_method", options=METHODS, default="bicubic", advanced=True,
+                    "resize_method",
+                    options=METHODS,
+                    default="bicubic",
+                    advanced=True,
                     tooltip="How images of another size are brought to the common one.",
                 ),
                 ScoresLink.Input(
-                    "improved_scores", optional=True, lazy=True,
-                    tooltip="Scores of the improved images: an improved image is then only taken where it scores higher.",
+                    "improved_scores",
+                    optional=True,
+                    lazy=True,
+                    tooltip="Scores of the improved images: one is then only taken where it scores higher.",
                 ),
             ],
             outputs=[io.MatchType.Output(template=template, id="merged", display_name="merged", is_output_list=True)],
-        )  # fmt: skip
+        )
 
     @classmethod
     def check_lazy_status(cls, decision, improved, improved_scores=(True,), **_):
@@ -77,18 +91,6 @@ class Merge(io.ComfyNode):
             return io.NodeOutput([_merge(*group, target, resize_method[0]) for group in groups])
 
 
-def per_rejecting(values: Sequence[Any], decisions: Sequence[GateDecision], name: str) -> list[Any]:
-    """One of `values` for each decision that rejected anything, None for the others; counts must match."""
-    rejecting = sum(decision.any_rejected for decision in decisions)
-    if values[0] is None:
-        return [None] * len(decisions)
-    if len(values) != rejecting:
-        raise ValueError(f"{len(values)} batches of {name} came for {rejecting} batches with rejected images; "
-                         "link what the teacher made of exactly the rejected ones")  # fmt: skip
-    remaining = iter(values)
-    return [next(remaining) if decision.any_rejected else None for decision in decisions]
-
-
 def _merge(decision: GateDecision, student, improved, scores: QualityScores | None, target, method: str):
     if improved is not None and isinstance(student, torch.Tensor) != isinstance(improved, torch.Tensor):
         raise ValueError("student and improved are an IMAGE and a LATENT; link two of the same kind")
@@ -104,8 +106,10 @@ def _merge(decision: GateDecision, student, improved, scores: QualityScores | No
 def keep_better(decision: GateDecision, improved: Any, scores: QualityScores) -> tuple[GateDecision, Any]:
     """The decision and the improved rows reduced to those that score higher than the student's image."""
     if scores.estimator != decision.scores.estimator:
-        raise ValueError(f"improved_scores are of {scores.estimator}, the gate's of {decision.scores.estimator}; "
-                         "score both with the same estimator")  # fmt: skip
+        raise ValueError(
+            f"improved_scores are of {scores.estimator}, the gate's of {decision.scores.estimator}; "
+            "score both with the same estimator"
+        )
     if len(scores) != len(decision.rejected):
         raise ValueError(f"{len(scores)} improved_scores came for {len(decision.rejected)} rejected images")
     better = [i for i, p in enumerate(decision.rejected) if scores.values[i] > decision.scores.values[p]]
@@ -135,6 +139,8 @@ def _merge_latents(decision: GateDecision, student: dict, improved: dict | None)
         return student
     better = check_latent(improved)
     if better.shape[1:] != samples.shape[1:]:
-        raise ValueError(f"the improved latent is {tuple(better.shape[1:])}, the student's {tuple(samples.shape[1:])}; "
-                         "decode both and merge the images")  # fmt: skip
+        raise ValueError(
+            f"the improved latent is {tuple(better.shape[1:])}, the student's {tuple(samples.shape[1:])}; "
+            "decode both and merge the images"
+        )
     return with_samples(student, decision.scatter(samples, better))

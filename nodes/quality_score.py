@@ -29,19 +29,26 @@ class QualityScore(io.ComfyNode):
                 EstimatorLink.Input("estimator", tooltip="From Load Estimator."),
                 io.Image.Input("images", tooltip="Decoded with the student's VAE."),
                 io.String.Input(
-                    "prompt", default="", multiline=True, optional=True,
-                    tooltip="The text the images were drawn from: one for all, one for each batch, or one for each image.",
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip="What the images were drawn from: one text for all, one per batch, or one per image.",
                 ),
                 DecisionLink.Input(
-                    "decision", optional=True, advanced=True,
+                    "decision",
+                    optional=True,
+                    advanced=True,
                     tooltip="Link a gate's decision to score the teacher's images: each is scored with its own prompt.",
                 ),
             ],
             outputs=[
                 ScoresLink.Output(display_name="scores", is_output_list=True),
-                io.Float.Output(display_name="values", is_output_list=True, tooltip="The same scores as plain numbers."),
+                io.Float.Output(
+                    display_name="values", is_output_list=True, tooltip="The same scores as plain numbers."
+                ),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, estimator, images, prompt=("",), decision=None):

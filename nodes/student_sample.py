@@ -21,45 +21,84 @@ class StudentSample(io.ComfyNode):
             node_id="AdaptiveStudentSample",
             display_name=TITLE,
             category=CATEGORY,
-            description="Draws a batch with a few-step (distilled) model, like KSampler but with the exact few-step schedules.",
+            description="Draws a batch with a few-step model: KSampler with the exact schedules of distilled models.",
             search_aliases=[*ALIASES, "sampler", "lcm", "turbo", "lightning"],
             inputs=[
-                io.Model.Input("model", tooltip="The fast model: LCM, Turbo, Lightning, a distillation LoRA applied to a base."),
+                io.Model.Input(
+                    "model", tooltip="The fast model: LCM, Turbo, Lightning, a distillation LoRA applied to a base."
+                ),
                 io.Conditioning.Input("positive", tooltip="What the images should show."),
-                io.Latent.Input("latent_image", tooltip="An empty latent, or an encoded image when denoise is below 1."),
+                io.Latent.Input(
+                    "latent_image", tooltip="An empty latent, or an encoded image when denoise is below 1."
+                ),
                 io.Int.Input(
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
                     tooltip="Same seed, same images. Drawn as KSampler draws it.",
                 ),
-                io.Int.Input("steps", default=4, min=1, max=10000, tooltip="More steps cost more; distilled models want 1 to 8."),
-                io.Float.Input(
-                    "cfg", default=1.0, min=0.0, max=100.0, step=0.1, round=0.01,
-                    tooltip="Guidance. 1 evaluates the model once a step; anything else twice. Most distilled models want 1.",
+                io.Int.Input(
+                    "steps", default=4, min=1, max=10000, tooltip="More steps cost more; distilled models want 1 to 8."
                 ),
-                io.Combo.Input("sampler_name", options=SAMPLERS, default="lcm", tooltip="lcm for LCM models, euler for Lightning, euler_ancestral for Turbo."),
+                io.Float.Input(
+                    "cfg",
+                    default=1.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
+                    tooltip="Guidance. 1 evaluates the model once a step, anything else twice. Most students want 1.",
+                ),
                 io.Combo.Input(
-                    "scheduler", options=STUDENT_SCHEDULERS, default="lcm",
-                    tooltip="'lcm' and 'trailing' are the exact timesteps of LCM and Turbo models; the others are ComfyUI's own.",
+                    "sampler_name",
+                    options=SAMPLERS,
+                    default="lcm",
+                    tooltip="lcm for LCM models, euler for Lightning, euler_ancestral for Turbo.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=STUDENT_SCHEDULERS,
+                    default="lcm",
+                    tooltip="'lcm' and 'trailing' are the exact timesteps of LCM and Turbo models.",
                 ),
                 io.Float.Input(
-                    "denoise", default=1.0, min=0.01, max=1.0, step=0.01,
+                    "denoise",
+                    default=1.0,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
                     tooltip="1 draws from pure noise. Less keeps more of the given image; all steps run at any value.",
                 ),
                 io.Conditioning.Input("negative", optional=True, tooltip="What to avoid. Not needed at cfg 1."),
                 io.Sampler.Input("sampler", optional=True, tooltip="Used instead of sampler_name.", advanced=True),
-                io.Sigmas.Input("sigmas", optional=True, tooltip="Used instead of steps, scheduler and denoise.", advanced=True),
+                io.Sigmas.Input(
+                    "sigmas", optional=True, tooltip="Used instead of steps, scheduler and denoise.", advanced=True
+                ),
             ],
             outputs=[
                 io.Latent.Output(display_name="LATENT"),
-                StudentInfoLink.Output(display_name="student", tooltip="The settings, for the gate and for percentile tables."),
+                StudentInfoLink.Output(display_name="student", tooltip="The settings, for gate and tables."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(
-        cls, model, positive, latent_image, seed, steps, cfg, sampler_name, scheduler, denoise,
-        negative=None, sampler=None, sigmas=None,
-    ):  # fmt: skip
+        cls,
+        model,
+        positive,
+        latent_image,
+        seed,
+        steps,
+        cfg,
+        sampler_name,
+        scheduler,
+        denoise,
+        negative=None,
+        sampler=None,
+        sigmas=None,
+    ):
         with speaking_for(TITLE):
             latent = fit_to_model(model, latent_image)
             if sigmas is None:
@@ -73,7 +112,9 @@ class StudentSample(io.ComfyNode):
         height, width = (8 * side for side in samples.shape[-2:])
         return io.NodeOutput(
             with_samples(latent, samples),
-            StudentInfo(_name(model), len(sigmas) - 1, cfg, sampler_name, scheduler, width, height, _patches(model), seed),
+            StudentInfo(
+                _name(model), len(sigmas) - 1, cfg, sampler_name, scheduler, width, height, _patches(model), seed
+            ),
         )
 
 

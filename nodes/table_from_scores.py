@@ -19,14 +19,16 @@ class TableFromScores(io.ComfyNode):
             node_id="AdaptiveTableFromScores",
             display_name=TITLE,
             category=CATEGORY,
-            description="Saves scores as a percentile table for Threshold Gate. Running again adds to the table of that name.",
+            description="Saves scores as a table for Threshold Gate. Running again adds to the table of that name.",
             search_aliases=[*ALIASES, "calibrate", "percentiles"],
             is_input_list=True,
             is_output_node=True,
             inputs=[
-                ScoresLink.Input("scores", tooltip="Of the student's images, some hundred of them, from prompts like yours."),
+                ScoresLink.Input(
+                    "scores", tooltip="Of the student's images, some hundred of them, from prompts like yours."
+                ),
                 io.String.Input("name", default="my student", tooltip="The table's name in Threshold Gate."),
-                StudentInfoLink.Input("student", optional=True, tooltip="Recorded, so that the gate can warn of another student."),
+                StudentInfoLink.Input("student", optional=True, tooltip="Recorded; the gate warns of another student."),
             ],
             outputs=[TableLink.Output(display_name="table")],
         )

@@ -26,31 +26,50 @@ def teacher_inputs(steps: int, rollback: Sequence[io.Input] = ()) -> list[io.Inp
         io.Model.Input("model", lazy=True, tooltip="The slow, good model. Not even loaded while nothing is rejected."),
         io.Conditioning.Input("positive", lazy=True, tooltip="The prompt, encoded with the teacher's CLIP."),
         io.Int.Input(
-            "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
+            "seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=True,
             tooltip="One for all, or one for each batch of a list.",
         ),
-        io.Int.Input("steps", default=steps, min=1, max=10000, tooltip="Exactly this many steps run for a rejected image."),
+        io.Int.Input(
+            "steps", default=steps, min=1, max=10000, tooltip="A rejected image gets exactly this many steps."
+        ),
         io.Float.Input(
-            "cfg", default=8.0, min=0.0, max=100.0, step=0.1, round=0.01,
-            tooltip="Guidance: higher follows the prompt more closely. Anything but 1 evaluates the model twice a step.",
+            "cfg",
+            default=8.0,
+            min=0.0,
+            max=100.0,
+            step=0.1,
+            round=0.01,
+            tooltip="Guidance: higher follows the prompt more closely. Anything but 1 doubles the cost.",
         ),
         io.Combo.Input(
-            "sampler_name", options=SAMPLERS, default=UNIPC,
+            "sampler_name",
+            options=SAMPLERS,
+            default=UNIPC,
             tooltip="unipc_diffusers is the second-order UniPC of the method's own pipeline.",
         ),
         io.Combo.Input(
-            "scheduler", options=TEACHER_SCHEDULERS, default=UNIFORM,
+            "scheduler",
+            options=TEACHER_SCHEDULERS,
+            default=UNIFORM,
             tooltip="How the steps are spaced: evenly in time, or as ComfyUI's schedulers space them.",
         ),
         *rollback,
         io.Int.Input(
-            "max_batch", default=16, min=1, max=4096, advanced=True,
+            "max_batch",
+            default=16,
+            min=1,
+            max=4096,
+            advanced=True,
             tooltip="Rejected images of all prompts are improved together; fewer at a time need less memory.",
         ),
         io.Conditioning.Input("negative", lazy=True, optional=True, tooltip="What to avoid. Not needed at cfg 1."),
         io.Sampler.Input("sampler", optional=True, advanced=True, tooltip="Used instead of sampler_name."),
         io.Sigmas.Input("sigmas", optional=True, advanced=True, tooltip="Used instead of steps and scheduler."),
-    ]  # fmt: skip
+    ]
 
 
 def missing_lazy(decisions: Sequence[GateDecision], linked: dict[str, Any]) -> list[str]:

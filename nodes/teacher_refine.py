@@ -1,4 +1,4 @@
-"""Refine the rejected images: noise back to the rollback level, then denoise with the teacher (Algorithm 1, strategy 1)."""
+"""Refine the rejected images: noise up to the rollback level, then the teacher (Algorithm 1, strategy 1)."""
 
 from comfy_api.latest import io
 
@@ -21,27 +21,37 @@ class TeacherRefine(io.ComfyNode):
             node_id="AdaptiveTeacherRefine",
             display_name=TITLE,
             category=CATEGORY,
-            description="Adds noise to the rejected images up to the rollback level and lets the slow model denoise them.",
+            description="Adds noise to the rejected images up to the rollback level; the slow model denoises them.",
             search_aliases=[*ALIASES, "img2img", "refiner", "teacher"],
             is_input_list=True,
             inputs=teacher_inputs(
                 steps=12,
                 rollback=[
                     io.Float.Input(
-                        "rollback", display_name="Rollback (0 keep ... 1 redraw)", default=0.7, min=0.0, max=1000.0, step=0.01,
+                        "rollback",
+                        display_name="Rollback (0 keep ... 1 redraw)",
+                        default=0.7,
+                        min=0.0,
+                        max=1000.0,
+                        step=0.01,
                         tooltip="How far back to go: higher changes more of the student's image.",
                     ),
                     io.Combo.Input(
-                        "rollback_scale", options=list(SCALES), default=SCALES[0], advanced=True,
-                        tooltip="schedule: fraction of the time axis. variance: the paper's sigma. official: the published "
-                        "code's timesteps. model sigma: an absolute noise level.",
+                        "rollback_scale",
+                        options=list(SCALES),
+                        default=SCALES[0],
+                        advanced=True,
+                        tooltip="schedule: fraction of the time axis. variance: the paper's sigma. "
+                        "official: the published code's timesteps. model sigma: an absolute noise level.",
                     ),
                 ],
             ),
             outputs=[
-                io.Latent.Output(display_name="LATENT", is_output_list=True, tooltip="Only the rejected images, improved.")
+                io.Latent.Output(
+                    display_name="LATENT", is_output_list=True, tooltip="Only the rejected images, improved."
+                )
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def check_lazy_status(cls, decision, rollback, **linked):

@@ -24,7 +24,9 @@ class TeacherRegenerate(io.ComfyNode):
             is_input_list=True,
             inputs=teacher_inputs(steps=25),
             outputs=[
-                io.Latent.Output(display_name="LATENT", is_output_list=True, tooltip="Only the rejected images, redrawn.")
+                io.Latent.Output(
+                    display_name="LATENT", is_output_list=True, tooltip="Only the rejected images, redrawn."
+                )
             ],
         )
 

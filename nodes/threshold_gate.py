@@ -30,28 +30,42 @@ class ThresholdGate(io.ComfyNode):
             has_intermediate_output=True,
             inputs=[
                 io.MultiType.Input(
-                    "scores", types=[ScoresLink, io.Float],
+                    "scores",
+                    types=[ScoresLink, io.Float],
                     tooltip="From Quality Score, or any list of numbers, one per image, higher is better.",
                 ),
                 io.Combo.Input(
-                    "table", options=table_choices(), default=THIS_RUN,
+                    "table",
+                    options=table_choices(),
+                    default=THIS_RUN,
                     tooltip="Which scores the percentile is taken of: those of this run, or a calibrated table.",
                 ),
                 io.Float.Input(
-                    "k", display_name="Improve worst % (k)", default=50.0, min=0.0, max=100.0, step=1.0,
-                    tooltip="The share of images to improve. 0 keeps all and never loads the teacher, 100 improves all.",
+                    "k",
+                    display_name="Improve worst % (k)",
+                    default=50.0,
+                    min=0.0,
+                    max=100.0,
+                    step=1.0,
+                    tooltip="The share to improve. 0 keeps all and never loads the teacher, 100 improves all.",
                 ),
                 TableLink.Input("percentile_table", optional=True, tooltip="Used instead of the table chosen above."),
                 StudentInfoLink.Input(
                     "student", optional=True, tooltip="Link it to be told when the table was made for another student."
                 ),
                 io.Float.Input(
-                    "threshold_override", optional=True, advanced=True, extra_dict={"forceInput": True},
+                    "threshold_override",
+                    optional=True,
+                    advanced=True,
+                    extra_dict={"forceInput": True},
                     tooltip="A score to use as the threshold, whatever the table and k say. A higher one rejects more.",
                 ),
                 io.String.Input(
-                    "reject_indices", default="", optional=True, advanced=True,
-                    tooltip="Verdicts by hand: numbers of the images to reject, such as 0, 3. They replace the threshold.",
+                    "reject_indices",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip="Verdicts by hand: numbers of the images to reject, such as 0, 3.",
                 ),
             ],
             outputs=[
@@ -59,7 +73,7 @@ class ThresholdGate(io.ComfyNode):
                 io.Boolean.Output(display_name="any_rejected"),
                 io.Float.Output(display_name="threshold"),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def validate_inputs(cls, table):
@@ -73,7 +87,14 @@ class ThresholdGate(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, scores, table, k, percentile_table=(None,), student=(None,), threshold_override=(None,), reject_indices=("",)
+        cls,
+        scores,
+        table,
+        k,
+        percentile_table=(None,),
+        student=(None,),
+        threshold_override=(None,),
+        reject_indices=("",),
     ):
         with speaking_for(TITLE):
             groups = _groups(scores)
@@ -111,12 +132,16 @@ def _table(name: str, groups: Sequence[QualityScores], k: float) -> PercentileTa
 def _check_table(table: PercentileTable, scores: QualityScores, student: StudentInfo | None) -> list[str]:
     made_for = table.estimator.get("name", scores.estimator)
     if made_for != scores.estimator:
-        raise ValueError(f"table '{table.name}' was made for the estimator {made_for}, but the scores are of "
-                         f"{scores.estimator}; choose a table of {scores.estimator} or '{THIS_RUN}'")  # fmt: skip
+        raise ValueError(
+            f"table '{table.name}' was made for the estimator {made_for}, but the scores are of "
+            f"{scores.estimator}; choose a table of {scores.estimator} or '{THIS_RUN}'"
+        )
     dtype = table.estimator.get("dtype", scores.dtype)
     if dtype != scores.dtype:
-        raise ValueError(f"table '{table.name}' was made in {dtype}, but the scores are {scores.dtype}; "
-                         "load the estimator in the table's precision")  # fmt: skip
+        raise ValueError(
+            f"table '{table.name}' was made in {dtype}, but the scores are {scores.dtype}; "
+            "load the estimator in the table's precision"
+        )
     differences = table.differences(student) if student else []
     return [f"table '{table.name}' was made with another student: {', '.join(differences)}"] if differences else []
 

@@ -93,7 +93,10 @@ def curve(scores, student, improved, cost: int, student_cost: int, rng: numpy.ra
 def evaluate(folder: Path, count: int) -> str:
     models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
     scenes, seeds = captions_for(count, SEED, evaluation=True)
-    lines = [f"N = {count} held-out captions and seeds, a third each with one, two and three objects. Exact share ± 95 %.", ""]
+    lines = [
+        f"N = {count} held-out captions and seeds, a third each with one, two and three objects. Exact share ± 95 %.",
+        "",
+    ]
     lines += ["| drawn by | all | one | two | three |", "|---|---|---|---|---|"]
     noise = noise_of(seeds)
     for steps in TEACHER_STEPS:
@@ -108,7 +111,9 @@ def evaluate(folder: Path, count: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def adaptive_tables(models: DemoModels, folder: Path, settings: dict, scenes: list[Scene], seeds: list[int]) -> list[str]:
+def adaptive_tables(
+    models: DemoModels, folder: Path, settings: dict, scenes: list[Scene], seeds: list[int]
+) -> list[str]:
     """The estimator's AUC on the student's images, and the adaptive curves of refining and regenerating."""
     student, teacher = settings["student"], settings["teacher"]
     latents = in_batches(lambda c, s: models.student_lcm(c, s, student["steps"]), scenes, seeds)
@@ -121,7 +126,10 @@ def adaptive_tables(models: DemoModels, folder: Path, settings: dict, scenes: li
     rng = numpy.random.default_rng(SEED)
     for name, images in {f"refined from {rollback:g}": refined, "regenerated": redrawn}.items():
         lines += ["", f"Rejected images {name} with {steps} steps at CFG {cfg:g}:", ""]
-        lines += ["| k | UNet evaluations | adaptive | random | perfect | adaptive - random |", "|---|---|---|---|---|---|"]
+        lines += [
+            "| k | UNet evaluations | adaptive | random | perfect | adaptive - random |",
+            "|---|---|---|---|---|---|",
+        ]
         lines += curve(scores, drawn, exact(models, images, scenes), 2 * steps, student["steps"], rng)
     return lines
 

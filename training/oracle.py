@@ -55,7 +55,9 @@ def look(image: numpy.ndarray) -> tuple[str, list[Found]]:
     background = _nearest(numpy.median(edge, axis=0), BACKGROUNDS)
     distance = numpy.linalg.norm(pixels - BACKGROUNDS[background], axis=-1)
     labels, count = ndimage.label(distance > 45)
-    found = [_object(pixels, labels == i, background) for i in range(1, count + 1) if (labels == i).sum() >= SMALLEST / 2]
+    found = [
+        _object(pixels, labels == i, background) for i in range(1, count + 1) if (labels == i).sum() >= SMALLEST / 2
+    ]
     return background, [item for item in found if item]
 
 
@@ -108,7 +110,9 @@ def _orders(found: list[Found], count: int) -> list[tuple[Found | None, ...]]:
 
 def _points(scene: Scene, order: tuple[Found | None, ...]) -> float:
     """Share of right colours, shapes and relations when the caption's objects are the found ones in this order."""
-    checks = [seen is not None and seen.colour == colour for seen, (colour, _) in zip(order, scene.objects, strict=True)]
+    checks = [
+        seen is not None and seen.colour == colour for seen, (colour, _) in zip(order, scene.objects, strict=True)
+    ]
     checks += [seen is not None and seen.shape == shape for seen, (_, shape) in zip(order, scene.objects, strict=True)]
     return numpy.mean([*checks, *_relations(scene, order)]).item()
 

@@ -33,7 +33,9 @@ class DemoModels:
     def states(self, captions: list[str]) -> torch.Tensor:
         return self.text(tokenize(captions)).last_hidden_state
 
-    def denoise(self, unet, x: torch.Tensor, t: int, states: torch.Tensor, cfg: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def denoise(
+        self, unet, x: torch.Tensor, t: int, states: torch.Tensor, cfg: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The clean latent and the noise that v stands for, at x (B, 8, 8, 8) = signal clean + sigma noise."""
         steps = torch.full((len(x),), t)
         v = unet(x, steps, states).sample

@@ -28,7 +28,7 @@ SIZES = {"small": (17, 20), "large": (32, 38)}
 HORIZONTAL = ("left of", "right of")
 VERTICAL = ("above", "below")
 WORDS = (
-    *"a an and on of".split(),
+    *["a", "an", "and", "on", "of"],
     *("small", "large", "left", "right", "above", "below"),
     *COLOURS,
     *SHAPES,
@@ -125,7 +125,9 @@ def _jitter(rng: random.Random, centre: float, by: float = 2) -> float:
     return centre + rng.uniform(-by, by)
 
 
-def draw_shape(pen: ImageDraw.ImageDraw, shape: str, colour: tuple[int, int, int], x: float, y: float, r: float) -> None:
+def draw_shape(
+    pen: ImageDraw.ImageDraw, shape: str, colour: tuple[int, int, int], x: float, y: float, r: float
+) -> None:
     if shape == "circle":
         pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
     elif shape == "square":

@@ -1,6 +1,6 @@
 """Distil the teacher into a student of one to four steps: latent consistency distillation (arXiv 2310.04378).
 
-    python -m training.student --minutes 12
+python -m training.student --minutes 12
 """
 
 import argparse
@@ -69,7 +69,9 @@ def train(minutes: float, out: Path, seed: int) -> None:
     student.load_state_dict(teacher["unet"].state_dict())
     student = student.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(student.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.0)
-    averaged = torch.optim.swa_utils.AveragedModel(student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
+    averaged = torch.optim.swa_utils.AveragedModel(
+        student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
+    )
     run = out / "student"
     spent, step = load_checkpoint(run, student, optimiser, averaged)
     start = time.monotonic() - spent

@@ -1,6 +1,6 @@
 """Calibrate the `Demo` percentile table: the demo student's scores on captions that are not held out.
 
-    python -m training.table
+python -m training.table
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Train the image autoencoder: diffusers' AutoencoderTiny in TAESD's layout with 8 latent channels.
 
-    python -m training.vae --minutes 10
+python -m training.vae --minutes 10
 """
 
 import argparse

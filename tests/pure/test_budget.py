@@ -3,7 +3,9 @@ import pytest
 from adaptive_diffusion.budget import average_steps, k_for_average
 
 
-@pytest.mark.parametrize(("student", "teacher", "k", "average"), [(4, 12, 50, 10), (2, 4, 50, 4), (4, 12, 0, 4), (4, 12, 100, 16)])
+@pytest.mark.parametrize(
+    ("student", "teacher", "k", "average"), [(4, 12, 50, 10), (2, 4, 50, 4), (4, 12, 0, 4), (4, 12, 100, 16)]
+)
 def test_average_steps_of_the_published_examples_and_back(student, teacher, k, average):
     assert average_steps(student, teacher, k) == average
     assert k_for_average(student, teacher, average) == pytest.approx(k)

@@ -1,4 +1,6 @@
+import random
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy
@@ -15,6 +17,8 @@ from adaptive_diffusion.estimators.blip_reward import RewardConfig, RewardNet, S
 from adaptive_diffusion.estimators.med import TextConfig, padding_mask
 from adaptive_diffusion.estimators.preprocess import preprocess
 from adaptive_diffusion.estimators.vit import VisionConfig
+from training.captions import other_scene, same_meaning
+from training.scenes import dataset
 
 torch.set_num_threads(1)
 
@@ -24,6 +28,7 @@ HEAD = (16, 12, 10, 6, 4)
 MEAN, STD = (0.4815, 0.4578, 0.4082), (0.2686, 0.2613, 0.2758)
 WORDS = ("[PAD]", "[CLS]", "[SEP]", "a", "red", "blue", "circle", "square")
 SETTINGS = Settings("Tiny", 3, 2, 1e-6, 1e-12, MEAN, STD, 0.2, 1.5, 9, WORDS)
+DEMO = Path(__file__).parents[2] / "demo_models/estimator/model.safetensors"
 PROMPTS = ["a red circle", "a blue square", "a square", "red"]
 
 
@@ -298,3 +303,20 @@ def test_a_pickle_is_refused(tmp_path, state):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing.safetensors"):
         estimators.load(tmp_path / "nothing.safetensors")
+
+
+def test_the_demo_estimator_is_small():
+    assert DEMO.stat().st_size <= 2_000_000
+    demo = estimators.load(DEMO)
+    assert demo.name == "Demo" and demo.uses_prompt
+    assert sum(parameter.numel() for parameter in demo.module.parameters()) <= 1_000_000
+
+
+def test_the_demo_estimator_prefers_the_right_caption_to_a_near_miss():
+    scenes, images = dataset(90, 21, evaluation=True)
+    rng = random.Random(22)
+    misses = [other_scene(scene, rng, 1.0) for scene in scenes]
+    demo, pixels = estimators.load(DEMO), torch.from_numpy(images) / 255
+    gaps = demo.score(pixels, [s.caption for s in scenes]) - demo.score(pixels, [s.caption for s in misses])
+    wrong = torch.tensor([not same_meaning(miss, scene) for miss, scene in zip(misses, scenes, strict=True)])
+    assert (gaps[wrong] > 0).float().mean() > 0.8

@@ -123,7 +123,12 @@ def test_differences_name_only_what_is_known_and_differs():
         ({"percentiles": {"50": 0.0}, "format": "adaptive-diffusion percentiles", "version": 2}, "version"),
         ({"percentiles": {}, "format": "adaptive-diffusion percentiles", "version": 1}, "holds no percentiles"),
         (
-            {"percentiles": {"50": 0.0}, "scores": [5.0, 6.0], "format": "adaptive-diffusion percentiles", "version": 1},
+            {
+                "percentiles": {"50": 0.0},
+                "scores": [5.0, 6.0],
+                "format": "adaptive-diffusion percentiles",
+                "version": 1,
+            },
             "contradict",
         ),
         (
