@@ -59,6 +59,12 @@ def test_official_runs_exactly_the_steps_asked_for():
     assert refused == 105
 
 
+def test_the_longest_official_schedule_has_999_steps():
+    assert official_timesteps(1, 1 / 998.5) == [2]
+    with pytest.raises(ValueError, match="need a schedule of 1000 steps"):
+        official_timesteps(1, 1 / 999.5)
+
+
 def test_official_timesteps_of_the_published_examples():
     assert official_timesteps(12, 0.7) == [625, 573, 521, 469, 417, 365, 313, 261, 209, 157, 105, 53]
     assert official_timesteps(4, 0.3) == [265, 199, 133, 67]
