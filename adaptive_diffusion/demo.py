@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from diffusers import (
     AutoencoderTiny,
-    DiffusionPipeline,
     LCMScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
@@ -142,7 +141,7 @@ def _totals(result: AdaptiveResult, teacher: dict[str, Any]) -> str:
     )
 
 
-def _load(kind: type[DiffusionPipeline], unet: str, scheduler: Any) -> Any:
+def _load(kind: Any, unet: str, scheduler: Any) -> Any:
     """A pipeline of the shared text encoder and VAE with one of the UNets."""
     local = {"local_files_only": True, "torch_dtype": torch.float32}
     pipeline = kind(

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from .noise import derive_seed
 from .percentiles import PercentileTable
 from .schedules import TRAIN_STEPS
 
+Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
 REFINE, REGENERATE = "refine", "regenerate"
 IMG2IMG_LATENT_CHANNELS = 4
 
@@ -57,27 +58,39 @@ class _Drawn:
     steps: int
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A run's settings, checked. drawing, teaching: what the student's and the teacher's pipeline are called with."""
+
+    prompts: list[str]
+    seeds: tuple[int, ...]
+    drawing: dict[str, Any]
+    teaching: dict[str, Any]
+    teacher_steps: int
+    strategy: str
+    k: float
+    table: PercentileTable | None
+    batch_size: int
+
+
 class AdaptiveDiffusionPipeline:
     """Student, estimator and teacher as one text-to-image pipeline (arXiv 2312.10835, Algorithm 1).
 
-    estimator: see `estimators.Estimator`. student: any text-to-image DiffusionPipeline.
-    teacher: a DiffusionPipeline, or a function without arguments that returns one and that is called when an image
-    was rejected for the first time; None serves where k is 0.
+    estimator: see `estimators.Estimator`. student: any text-to-image pipeline of diffusers. teacher: any pipeline with
+    an image-to-image form, or a function without arguments that returns one, called when an image is rejected for the
+    first time; None serves where k is 0.
+    A teacher whose VAE equals the student's starts from its latents (if of four channels, as diffusers asks), any other
+    one from its float pixels. What it returns is brought to the student's size.
     """
 
-    def __init__(
-        self,
-        estimator: Estimator,
-        student: DiffusionPipeline,
-        teacher: DiffusionPipeline | Callable[[], DiffusionPipeline] | None,
-    ):
+    def __init__(self, estimator: Estimator, student: Pipeline, teacher: Pipeline | Callable[[], Pipeline] | None):
         self.estimator = estimator
         self.student = student
         self.table: PercentileTable | None = None
         self._teacher = teacher
 
     @property
-    def teacher(self) -> DiffusionPipeline:
+    def teacher(self) -> Pipeline:
         """The teacher, loaded now if it was given as a function."""
         if self._teacher is not None and not isinstance(self._teacher, DiffusionPipeline):
             self._teacher = self._teacher()
@@ -105,41 +118,24 @@ class AdaptiveDiffusionPipeline:
         width: int | None = None,
         batch_size: int = 8,
     ) -> AdaptiveResult:
-        """Draw one image per prompt and improve the worst `k` percent (0..100; 0 never loads the teacher).
+        """Draw one image per prompt and improve the worst `k` percent; ValueError in one sentence for bad input.
 
-        seed: one per prompt, or the first one's, the others counting up from it. An image depends on its prompt and
-            seed, not on its neighbours.
-        sigma: how far strategy "refine" rolls back, as the official pipeline takes it: a fraction of the time axis, at
-            which the last `num_inference_steps_teacher` of int(steps / sigma + 1) steps run. "regenerate" ignores it
-            and starts from the seed's noise, as the student did.
-        table: percentiles the threshold is taken from; without one, those of this run's own scores.
-        negative_prompt: for every pipeline that takes one. height, width: of all images, in pixels.
-        A teacher that takes the student's latents (four channels, an equal VAE) starts from them, any other one from
-        float pixels; what it returns is brought to the student's size.
-        ValueError in one sentence for an unusable value, TypeError where a pipeline lacks a setting.
+        sigma: where "refine" starts, as a fraction of the time axis: the teacher runs the last steps of
+            int(steps / sigma + 1), as the official pipeline does. "regenerate" starts from the student's own noise.
+        seed: one per prompt, or the first one's and the others count up. Neighbours do not change an image.
+        table: where the threshold comes from; without one, from this run's own scores.
         """
         prompts = _prompts(prompt)
         seeds = _seeds(seed, len(prompts))
-        _check_steps(num_inference_steps_student, num_inference_steps_teacher, batch_size)
+        teacher_steps = num_inference_steps_teacher
+        _check_counts(num_inference_steps_student, teacher_steps, batch_size)
         table = table or self.table
         self._check_gate(k, table, len(prompts))
-        teaching = _teacher_settings(strategy, num_inference_steps_teacher, sigma)
-
-        common = {"negative_prompt": negative_prompt, "height": height, "width": width}
-        settings = {"num_inference_steps": num_inference_steps_student, "guidance_scale": student_guidance, **common}
-        drawn = _draw(self.student, prompts, seeds, batch_size, settings)
-        size = {"height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
-        info = StudentInfo(steps=num_inference_steps_student, cfg=student_guidance, **size)
-        decision = self._judge(drawn, prompts, k, table, info)
-        steps = [drawn.steps or num_inference_steps_student] * len(prompts)
-        pixels = drawn.pixels
-        if decision.any_rejected:
-            teaching |= {"guidance_scale": teacher_guidance, "negative_prompt": negative_prompt}
-            improved = self._improve(drawn, decision, seeds, batch_size, strategy, teaching)
-            pixels = decision.scatter(pixels, _resized(improved.pixels, **size))
-            for i in decision.rejected:
-                steps[i] += improved.steps or num_inference_steps_teacher
-        return AdaptiveResult(_channels_last(pixels), _channels_last(drawn.pixels), decision, seeds, tuple(steps))
+        drawing = _settings(num_inference_steps_student, student_guidance, negative_prompt)
+        drawing |= {"height": height, "width": width}
+        teaching = _settings(teacher_steps, teacher_guidance, negative_prompt)
+        teaching |= _rollback(strategy, teacher_steps, sigma)
+        return self._run(_Plan(prompts, seeds, drawing, teaching, teacher_steps, strategy, k, table, batch_size))
 
     def _check_gate(self, k: float, table: PercentileTable | None, count: int) -> None:
         if not 0 <= k <= 100:
@@ -151,38 +147,44 @@ class AdaptiveDiffusionPipeline:
         elif count == 1 and 0 < k < 100:
             raise ValueError("one image alone has no percentiles; give a table, or choose k=0 or k=100")
 
-    def _judge(
-        self, drawn: _Drawn, prompts: list[str], k: float, table: PercentileTable | None, student: StudentInfo
-    ) -> GateDecision:
-        values = self.estimator.score(_channels_last(drawn.pixels), prompts).tolist()
-        scores = QualityScores(tuple(values), self.estimator.name, self.estimator.dtype, tuple(prompts))
-        judge = {"name": scores.estimator, "dtype": scores.dtype}
-        table = table or PercentileTable.from_scores("this run", scores.values, judge)
-        _check_table(table, judge, student)
-        return decide(scores, table.threshold(k), table.name, k, student)
+    def _run(self, plan: _Plan) -> AdaptiveResult:
+        drawn = _draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
+        decision = self._judge(drawn, plan)
+        pixels = drawn.pixels
+        steps = [drawn.steps or plan.drawing["num_inference_steps"]] * len(plan.prompts)
+        if decision.any_rejected:
+            improved = self._improve(drawn, decision, plan)
+            pixels = decision.scatter(pixels, _resized(improved.pixels, *pixels.shape[2:]))
+            for i in decision.rejected:
+                steps[i] += improved.steps or plan.teacher_steps
+        return AdaptiveResult(_channels_last(pixels), _channels_last(drawn.pixels), decision, plan.seeds, tuple(steps))
 
-    def _improve(
-        self,
-        drawn: _Drawn,
-        decision: GateDecision,
-        seeds: Sequence[int],
-        batch_size: int,
-        strategy: str,
-        settings: dict[str, Any],
-    ) -> _Drawn:
+    def _judge(self, drawn: _Drawn, plan: _Plan) -> GateDecision:
+        judge = self.estimator
+        values = judge.score(_channels_last(drawn.pixels), plan.prompts).tolist()
+        scores = QualityScores(tuple(values), judge.name, judge.dtype, tuple(plan.prompts))
+        made_by = {"name": judge.name, "dtype": judge.dtype}
+        table = plan.table or PercentileTable.from_scores("this run", scores.values, made_by)
+        height, width = drawn.pixels.shape[2:]
+        steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
+        student = StudentInfo(steps=steps, cfg=guidance, width=width, height=height)
+        _check_table(table, made_by, student)
+        return decide(scores, table.threshold(plan.k), table.name, plan.k, student)
+
+    def _improve(self, drawn: _Drawn, decision: GateDecision, plan: _Plan) -> _Drawn:
         """What the teacher makes of the rejected images, in their order."""
-        teacher = in_mode(self.teacher, takes_image=strategy == REFINE)
-        prompts = [decision.scores.prompts[i] for i in decision.rejected]
-        seeds = [seeds[i] for i in decision.rejected]
-        if strategy == REGENERATE:
-            settings = {**settings, "height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
-            return _draw(teacher, prompts, seeds, batch_size, settings)
+        teacher = in_mode(self.teacher, takes_image=plan.strategy == REFINE)
+        prompts = [plan.prompts[i] for i in decision.rejected]
+        seeds = [plan.seeds[i] for i in decision.rejected]
+        if plan.strategy == REGENERATE:
+            size = {"height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
+            return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching | size)
         seeds = [derive_seed(seed, REFINE) for seed in seeds]
-        start = drawn.latents if _shares_latents(self.student, teacher, drawn.latents) else drawn.pixels
-        return _draw(teacher, prompts, seeds, batch_size, settings, decision.take(start))
+        start = decision.take(_start(drawn, self.student, teacher))
+        return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching, start)
 
 
-def in_mode(pipeline: DiffusionPipeline, takes_image: bool) -> DiffusionPipeline:
+def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
     """The pipeline, or diffusers' image-to-image or text-to-image form of it over the same networks."""
     if _accepts(pipeline, "image") == takes_image:
         return pipeline
@@ -211,7 +213,7 @@ class _Watcher:
 
 
 def _draw(
-    pipeline: DiffusionPipeline,
+    pipeline: Pipeline,
     prompts: Sequence[str],
     seeds: Sequence[int],
     batch_size: int,
@@ -228,9 +230,7 @@ def _draw(
     return _Drawn(torch.cat([part.pixels for part in parts]), torch.cat(latents) if latents else None, parts[0].steps)
 
 
-def _draw_batch(
-    pipeline: DiffusionPipeline, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]
-) -> _Drawn:
+def _draw_batch(pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]) -> _Drawn:
     settings = {name: value for name, value in settings.items() if value is not None}
     if "negative_prompt" in settings:
         blank = {"negative_prompt": [settings.pop("negative_prompt")] * len(prompts)}
@@ -243,25 +243,40 @@ def _draw_batch(
     return _Drawn(pixels.float().cpu(), watcher.latents, watcher.steps)
 
 
-def _accepts(pipeline: DiffusionPipeline, name: str) -> bool:
+def _accepts(pipeline: Pipeline, name: str) -> bool:
     return name in inspect.signature(pipeline.__call__).parameters
 
 
-def _shares_latents(student: DiffusionPipeline, teacher: DiffusionPipeline, latents: torch.Tensor | None) -> bool:
-    """Whether the teacher reads the student's latents as they are; diffusers tells latents by their four channels."""
+def _start(drawn: _Drawn, student: Pipeline, teacher: Pipeline) -> torch.Tensor:
+    """What the teacher starts from, for every image: latents it reads as they are, else pixels."""
+    latents = drawn.latents
     if latents is None or latents.ndim != 4 or latents.shape[1] != IMG2IMG_LATENT_CHANNELS:
-        return False
-    vaes = [getattr(pipeline, "vae", None) for pipeline in (student, teacher)]
-    if None in vaes or type(vaes[0]) is not type(vaes[1]):
-        return False
-    first, second = ({k: v for k, v in vae.config.items() if not k.startswith("_")} for vae in vaes)
-    return first == second
+        return drawn.pixels
+    return latents if _same_vae(student, teacher) else drawn.pixels
 
 
-def _teacher_settings(strategy: str, steps: int, sigma: float) -> dict[str, Any]:
-    """How diffusers is asked for exactly `steps` steps of the teacher."""
+def _same_vae(student: Pipeline, teacher: Pipeline) -> bool:
+    first, second = (getattr(pipeline, "vae", None) for pipeline in (student, teacher))
+    if first is None or second is None:
+        return False
+    return type(first) is type(second) and _public(first.config) == _public(second.config)
+
+
+def _public(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if not name.startswith("_")}
+
+
+def _settings(steps: int, guidance: float, negative_prompt: str | None) -> dict[str, Any]:
+    return {"num_inference_steps": steps, "guidance_scale": guidance, "negative_prompt": negative_prompt}
+
+
+def _rollback(strategy: str, steps: int, sigma: float) -> dict[str, Any]:
+    """How diffusers is asked to enter its schedule so that exactly `steps` steps are left.
+
+    The few pipelines that round the number of steps up, as those of Stable Diffusion 3 and Flux, run one more.
+    """
     if strategy == REGENERATE:
-        return {"num_inference_steps": steps}
+        return {}
     if strategy != REFINE:
         raise ValueError(f"strategy is '{strategy}'; choose '{REFINE}' or '{REGENERATE}'")
     if not 0 < sigma < 1:
@@ -294,7 +309,7 @@ def _seeds(seed: int | Sequence[int], count: int) -> tuple[int, ...]:
     return seeds
 
 
-def _check_steps(student: int, teacher: int, batch_size: int) -> None:
+def _check_counts(student: int, teacher: int, batch_size: int) -> None:
     counts = {"num_inference_steps_student": student, "num_inference_steps_teacher": teacher, "batch_size": batch_size}
     for name, count in counts.items():
         if count < 1:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy
 from PIL import Image, ImageDraw, ImageFont
 
-from .decision import GateDecision
+from .decision import GateDecision, StudentInfo
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 PANEL = 192
 GAP, PADDING, MARGIN, RADIUS = 12, 16, 32, 12
 ASPECT = 1.5
@@ -53,20 +54,20 @@ def record(
     seeds: one per image, else the student's. final_scores: one per rejected image, in order. teacher_steps: of every
     rejected image. first: the first image's index. What is unknown or not finite is None.
     """
-    student = decision.student
+    student = decision.student or StudentInfo()
     _check_count("seeds", seeds, len(decision))
     _check_count("final_scores", final_scores, len(decision.rejected))
-    improved = dict(zip(decision.rejected, final_scores or [None] * len(decision.rejected), strict=True))
+    improved = dict.fromkeys(decision.rejected) | dict(zip(decision.rejected, final_scores, strict=False))
     return [
         {
             "index": first + i,
             "prompt": decision.scores.prompts[i],
-            "seed": seeds[i] if seeds else student and student.seed,
+            "seed": seeds[i] if seeds else student.seed,
             "score": score,
             "threshold": decision.threshold if math.isfinite(decision.threshold) else None,
             "verdict": REJECTED if i in improved else ACCEPTED,
             "final_score": improved.get(i, score),
-            "steps": _steps(student and student.steps, teacher_steps if i in improved else 0),
+            "steps": _steps(student.steps, teacher_steps if i in improved else 0),
         }
         for i, score in enumerate(decision.scores.values)
     ]
@@ -160,9 +161,8 @@ class _Card:
         _write(sheet, right, top + PILL_HEIGHT // 2, f"#{self.number}", SMALL_SIZE, GREY, "rm")
         top += PILL_HEIGHT + GAP
         self._draw_panel(sheet, left, top, "student", self.pictures[0], self.row.score, INK)
-        final_score = self.row.final_score if self.row.rejected else self.row.score
-        colour = INK if final_score == self.row.score else GREEN if (final_score or 0) > self.row.score else AMBER
-        self._draw_panel(sheet, left + PANEL + GAP, top, "final", self.pictures[1], final_score, colour)
+        score, colour = _final_score(self.row)
+        self._draw_panel(sheet, left + PANEL + GAP, top, "final", self.pictures[1], score, colour)
         self.caption.draw(sheet, left, top + self.panel_height + GAP // 2 + _line_height(SMALL_SIZE) + GAP, INK)
 
     def _draw_panel(
@@ -173,6 +173,13 @@ class _Card:
         _write(sheet, x, below, name, SMALL_SIZE, GREY)
         if score is not None:
             _write(sheet, x + PANEL, below, f"{score:.2f}", SMALL_SIZE, colour, "ra")
+
+
+def _final_score(row: SheetRow) -> tuple[float | None, str]:
+    """The final image's score and its colour: green where it rose, amber where it fell."""
+    if not row.rejected or row.final_score is None:
+        return (None if row.rejected else row.score), INK
+    return row.final_score, GREEN if row.final_score > row.score else AMBER
 
 
 def _draw_cards(sheet: Image.Image, cards: Sequence[_Card], columns: int, top: int) -> None:
@@ -231,7 +238,7 @@ def _wrap(text: str, size: int, width: int, most: int = PARAGRAPH_LINES) -> _Tex
     return _Text(tuple(lines), size)
 
 
-def _pieces(paragraph: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+def _pieces(paragraph: str, font: Font, width: int) -> list[str]:
     """The words, those wider than a line broken into parts that fit."""
     pieces = []
     for word in paragraph.split():
@@ -243,14 +250,14 @@ def _pieces(paragraph: str, font: ImageFont.FreeTypeFont, width: int) -> list[st
     return pieces
 
 
-def _shortened(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def _shortened(line: str, font: Font, width: int) -> str:
     while font.getlength(f"{line}...") > width:
         line = line[:-1]
     return f"{line.rstrip()}..."
 
 
 @functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> Font:
     return ImageFont.load_default(size)
 
 

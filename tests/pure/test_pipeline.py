@@ -206,6 +206,16 @@ def test_exactly_the_asked_teacher_steps_run(forwards, scheduler, steps, sigma):
     assert result.steps == (2 + steps,)
 
 
+def test_steps_are_counted_not_assumed():
+    class RoundingUp(StableDiffusionImg2ImgPipeline):
+        def get_timesteps(self, num_inference_steps, strength, device):
+            start = int(num_inference_steps - num_inference_steps * strength)
+            return self.scheduler.timesteps[start:], num_inference_steps - start
+
+    pipeline = adaptive(1.0, 2.0, teacher=new_teacher(DDIM, kind=RoundingUp))
+    assert pipeline(PROMPTS[:2], sigma=0.7, **QUICK).steps == (2 + 4, 2)
+
+
 def test_an_unused_teacher_is_not_even_loaded():
     loads = []
     pipeline = adaptive(1.0, 2.0, 3.0, teacher=lambda: loads.append(1) or new_teacher())

@@ -1,0 +1,103 @@
+"""The demo command on the models that come with the pack."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from adaptive_diffusion import demo
+from adaptive_diffusion.__main__ import main
+from training.scenes import held_out
+
+torch.set_num_threads(1)
+PACK = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of the command in a process of its own, as a newcomer starts it."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "adaptive_diffusion", "demo", "--out", str(folder / "sheets" / "demo.png")]
+    return folder / "sheets", subprocess.run(command, cwd=PACK, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_writes_one_sheet_and_says_nothing_but_its_own_lines(finished):
+    folder, process = finished
+    assert (process.returncode, process.stderr) == (0, "")
+    assert [path.name for path in folder.iterdir()] == ["demo.png"]
+    with Image.open(folder / "demo.png") as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 1000
+
+
+def test_the_command_prints_a_line_per_prompt_and_the_costs(finished):
+    folder, process = finished
+    lines = process.stdout.splitlines()
+    head, rows, totals = lines[0], lines[1 : 1 + len(demo.PROMPTS)], "\n".join(lines[2 + len(demo.PROMPTS) :])
+    assert head.split() == ["student", "verdict", "final", "steps", "prompt"]
+    student, teacher = demo.settings()["student"], demo.settings()["teacher"]
+    rejected = 0
+    for line, prompt in zip(rows, demo.PROMPTS, strict=True):
+        score, verdict, final, steps, said = line.split(maxsplit=4)
+        assert said == prompt
+        assert verdict in ("accepted", "rejected")
+        assert verdict == "rejected" or score == final
+        assert int(steps) == student["steps"] + (teacher["steps"] if verdict == "rejected" else 0)
+        rejected += verdict == "rejected"
+    average = student["steps"] + teacher["steps"] * rejected / len(rows)
+    evaluations = student["steps"] + 2 * teacher["steps"] * rejected / len(rows)
+    assert f"{rejected} of {len(rows)} images went to the teacher" in totals
+    assert f"Steps per image: {average:.1f} on average; the teacher alone takes {teacher['steps']}." in totals
+    assert f"per image: {evaluations:.1f} on average; the teacher alone takes {2 * teacher['steps']}" in totals
+    assert str(folder / "demo.png") in totals
+
+
+def test_the_prompts_are_new_to_the_models_and_of_every_difficulty():
+    assert all(held_out(prompt) for prompt in demo.PROMPTS)
+    assert len(set(demo.PROMPTS)) == len(demo.PROMPTS)
+    objects = [len(re.findall("circle|square|triangle|cross", prompt)) for prompt in demo.PROMPTS]
+    assert set(objects) == {1, 2, 3}
+    for prompt in demo.PROMPTS:
+        demo.check_prompt(prompt)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "complaint"),
+    [
+        ("a red dragon on sky", "do not know 'dragon'; use only the words"),
+        ("a red circle, on sky", "do not know ','"),
+        ("ein rotes Haus", "'ein', 'rotes', 'haus'"),
+        ("", "the prompt is empty"),
+        (" \n", "the prompt is empty"),
+    ],
+)
+def test_a_prompt_outside_the_grammar_is_refused(prompt, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        demo.check_prompt(prompt)
+
+
+def test_words_are_known_in_any_case():
+    demo.check_prompt("A Large RED circle on sky")
+
+
+def test_student_and_teacher_differ_only_in_their_unet_and_run_without_noise_on_the_terminal(capfd):
+    student, teacher = demo.load_student(), demo.load_teacher()
+    for part in ("text_encoder", "vae"):
+        ours, theirs = (getattr(pipeline, part).state_dict() for pipeline in (student, teacher))
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    ours, theirs = student.unet.state_dict(), teacher.unet.state_dict()
+    assert not all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert {tensor.dtype for tensor in [*ours.values(), *student.text_encoder.state_dict().values()]} == {torch.float32}
+    student("a red circle on sky", num_inference_steps=1, guidance_scale=1.0, output_type="latent")
+    assert "it/s" not in capfd.readouterr().err
+
+
+def test_a_missing_model_file_is_one_sentence_and_not_a_traceback(monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "MODELS", tmp_path)
+    with pytest.raises(SystemExit, match=r"^error: the demo models lack '[\w.]+'; install the pack again"):
+        main(["demo", "--out", str(tmp_path / "demo.png")])
+    assert list(tmp_path.iterdir()) == []
