@@ -1,6 +1,6 @@
 """Assemble the trained parts as a diffusers folder in half precision.
 
-    python -m training.export
+python -m training.export
 """
 
 import argparse

@@ -1,6 +1,10 @@
-"""Distil the teacher into a student of one to four steps: latent consistency distillation (arXiv 2310.04378).
+"""Distil the teacher into a student of one or two steps.
 
-python -m training.student --minutes 12
+Every point of the path along which the teacher samples leads to the same clean latent (arXiv 2303.01469). The student
+learns to name it at once (arXiv 2101.02388): from pure noise, and from points further on, which sampling in several
+steps needs (arXiv 2310.04378). The teacher's guidance is part of its paths, so the student needs none.
+
+python -m training.student --minutes 10
 """
 
 import argparse
@@ -9,92 +13,114 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from adaptive_diffusion.schedules import trailing_timesteps
 
 from .common import RUNS, load_checkpoint, save_checkpoint, set_rate
 from .data import encoded_scenes
 from .diffusion import blank_tokens, encode, guided, new_unet, predict, signal_and_noise
 from .teacher import SCENES, new_model
+from .workers import share_gradients, shared_progress, start_worker
 
 BATCH = 64
-RATE = 3e-4
-CFG = 2.0
-GRID = torch.arange(49, 1000, 50)
+RATE = 5e-4
+CFG = 3.0
+PATH = torch.tensor(trailing_timesteps(8))
+SHARES = torch.tensor([8.0, 1.0, 1.0, 1.0, 4.0, 1.0, 1.0, 1.0])
+PATHS, CHUNK = 16000, 250
 HUBER = 0.01
+AVERAGE = 0.99
 SAVE_EVERY = 50
+PORT = 29542
 
 
 def averaged_teacher(run: Path) -> nn.ModuleDict:
     """The teacher of a run: its averaged weights."""
-    averaged = torch.optim.swa_utils.AveragedModel(new_model())
+    averaged = AveragedModel(new_model())
     averaged.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["averaged"])
     return averaged.module.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def denoised(x: torch.Tensor, v: torch.Tensor, signal: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    return signal * x - sigma * v
-
-
 @torch.no_grad()
-def teacher_step(teacher: nn.Module, x, step: torch.Tensor, states, blank) -> torch.Tensor:
-    """One guided DDIM step from grid point `step` to the one before it; to the clean latent from the first."""
-    signal, sigma = signal_and_noise(GRID[step])
-    v = guided(teacher, x, GRID[step], states, blank, CFG)
-    clean, noise = denoised(x, v, signal, sigma), sigma * x + signal * v
-    next_signal, next_sigma = signal_and_noise(GRID[(step - 1).clamp(min=0)])
-    stepped = next_signal * clean + next_sigma * noise
-    return torch.where((step == 0).view(-1, 1, 1, 1), clean, stepped)
+def path_from(teacher: nn.ModuleDict, noise: torch.Tensor, states: torch.Tensor, blank: torch.Tensor) -> torch.Tensor:
+    """Guided DDIM (arXiv 2010.02502) from `noise` (B, 8, 8, 8): x at each time of PATH and its end, (B, 9, 8, 8, 8)."""
+    x, points = noise, [noise]
+    for i, t in enumerate(PATH):
+        signal, sigma = signal_and_noise(t.view(1))
+        v = guided(teacher["unet"], x, t.expand(len(x)), states, blank, CFG)
+        clean, direction = signal * x - sigma * v, sigma * x + signal * v
+        below = signal_and_noise(PATH[i + 1].view(1)) if i + 1 < len(PATH) else (1.0, 0.0)
+        x = below[0] * clean + below[1] * direction
+        points.append(x)
+    return torch.stack(points, 1)
 
 
-def loss_of(student: nn.Module, teacher: nn.ModuleDict, latents, tokens, blank) -> torch.Tensor:
-    """Pseudo-Huber distance between the student's clean latents at neighbouring points of the teacher's path."""
-    step = torch.randint(0, len(GRID), (len(latents),))
-    signal, sigma = signal_and_noise(GRID[step])
-    x = signal * latents + sigma * torch.randn_like(latents)
-    states = encode(teacher["text"], tokens)
-    here = denoised(x, predict(student, x, GRID[step], states), signal, sigma)
-    with torch.no_grad():
-        before = teacher_step(teacher["unet"], x, step, states, blank)
-        lower = GRID[(step - 1).clamp(min=0)]
-        target = denoised(before, predict(student, before, lower, states), *signal_and_noise(lower))
-        target = torch.where((step == 0).view(-1, 1, 1, 1), before, target)
-    return ((here - target).square() + HUBER**2).sqrt().mean() - HUBER
-
-
-def train(minutes: float, out: Path, seed: int) -> None:
-    torch.manual_seed(seed)
-    teacher = averaged_teacher(out / "teacher")
+def draw_paths(teacher: nn.ModuleDict, tokens: torch.Tensor, folder: Path, rank: int, workers: int) -> None:
+    """Write this worker's share of the paths for the captions `tokens` (N, 24), CHUNK to a file; skip those there."""
+    folder.mkdir(parents=True, exist_ok=True)
     blank = encode(teacher["text"], blank_tokens())
-    latents, tokens = encoded_scenes(out / "vae/vae", out / "scenes.pt", SCENES, seed)
+    for i, part in list(enumerate(tokens.split(CHUNK)))[rank::workers]:
+        path = folder / f"{i:04}.pt"
+        if not path.exists():
+            noise = torch.randn((len(part), 8, 8, 8), generator=torch.Generator().manual_seed(i))
+            points = path_from(teacher, noise, encode(teacher["text"], part), blank)
+            torch.save(points.half(), path.with_suffix(".part"))
+            path.with_suffix(".part").replace(path)
+
+
+def loss_of(student: nn.Module, points: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+    """Pseudo-Huber distance (arXiv 2310.14189) of the student's clean latents to the ends of paths (B, 9, 8, 8, 8)."""
+    place = torch.multinomial(SHARES, len(points), replacement=True)
+    x = points[torch.arange(len(points)), place].float()
+    signal, sigma = signal_and_noise(PATH[place])
+    clean = signal * x - sigma * predict(student, x, PATH[place], states)
+    return ((clean - points[:, -1].float()).square() + HUBER**2).sqrt().mean() - HUBER
+
+
+def train(rank: int, workers: int, minutes: float, out: Path, seed: int) -> None:
+    start_worker(rank, workers, PORT)
+    run, teacher = out / "student", averaged_teacher(out / "teacher")
+    tokens = encoded_scenes(out / "vae/vae", out / "scenes.pt", SCENES, seed)[1][:PATHS]
+    draw_paths(teacher, tokens, run / "paths", rank, workers)
+    torch.distributed.barrier()
+    points = torch.cat([torch.load(path, weights_only=True) for path in sorted((run / "paths").glob("*.pt"))])
     student = new_unet()
     student.load_state_dict(teacher["unet"].state_dict())
     student = student.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(student.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.0)
-    averaged = torch.optim.swa_utils.AveragedModel(
-        student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
-    )
-    run = out / "student"
+    averaged = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
     spent, step = load_checkpoint(run, student, optimiser, averaged)
+    torch.manual_seed(seed * 1000 + step * workers + rank)
     start = time.monotonic() - spent
-    while (progress := (time.monotonic() - start) / (60 * minutes)) < 1:
+    while (progress := shared_progress(start, minutes)) < 1:
         set_rate(optimiser, RATE, progress)
-        pick = torch.randint(len(latents), (BATCH,))
-        loss = loss_of(student, teacher, latents[pick], tokens[pick], blank)
+        pick = torch.randint(len(points), (BATCH,))
+        loss = loss_of(student, points[pick], encode(teacher["text"], tokens[pick]))
         optimiser.zero_grad()
         loss.backward()
+        share_gradients(student)
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
         averaged.update_parameters(student)
         step += 1
-        if step % SAVE_EVERY == 0:
+        if rank == 0 and step % SAVE_EVERY == 0:
             print(f"{step} steps, {progress:.1%}, loss {loss.item():.4f}", flush=True)
             save_checkpoint(run, student, optimiser, time.monotonic() - start, step, averaged)
-    save_checkpoint(run, student, optimiser, time.monotonic() - start, step, averaged)
+    if rank == 0:
+        save_checkpoint(run, student, optimiser, time.monotonic() - start, step, averaged)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--minutes", type=float, default=10)
+    options.add_argument("--workers", type=int, default=2)
+    options.add_argument("--out", type=Path, default=RUNS)
+    options.add_argument("--seed", type=int, default=2)
+    chosen = options.parse_args()
+    arguments = (chosen.workers, chosen.minutes, chosen.out, chosen.seed)
+    torch.multiprocessing.spawn(train, arguments, nprocs=chosen.workers)
 
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser()
-    options.add_argument("--minutes", type=float, default=12)
-    options.add_argument("--out", type=Path, default=RUNS)
-    options.add_argument("--seed", type=int, default=3)
-    chosen = options.parse_args()
-    train(chosen.minutes, chosen.out, chosen.seed)
+    main()

@@ -1,21 +1,21 @@
 """Train the teacher UNet together with its text model, on several processes of one thread each.
 
-    python -m training.teacher --minutes 65
+python -m training.teacher --minutes 65
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .common import RUNS, load_checkpoint, save_checkpoint, set_rate
 from .data import encoded_scenes
 from .diffusion import blank_tokens, encode, new_unet, predict, signal_and_noise
 from .text import new_text_model
+from .workers import share_gradients, shared_progress, start_worker
 
 BATCH = 64
 RATE = 1e-3
@@ -23,6 +23,7 @@ DROP_CAPTION = 0.1
 SCENES = 40000
 AVERAGE = 0.999
 SAVE_EVERY = 200
+PORT = 29541
 
 
 def new_model() -> nn.ModuleDict:
@@ -38,34 +39,19 @@ def loss_of(model: nn.ModuleDict, latents: torch.Tensor, tokens: torch.Tensor) -
     return nn.functional.mse_loss(v, signal * noise - sigma * latents)
 
 
-def share_gradients(model: nn.Module) -> None:
-    """Average the gradients of all processes in one message."""
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat)
-    for gradient, part in zip(gradients, flat.div(dist.get_world_size()).split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
-
-
 def train(rank: int, workers: int, minutes: float, out: Path, seed: int) -> None:
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29541", GLOO_SOCKET_IFNAME="lo")
-    dist.init_process_group("gloo", rank=rank, world_size=workers)
+    start_worker(rank, workers, PORT)
     latents, tokens = encoded_scenes(out / "vae/vae", out / "scenes.pt", SCENES, seed)
     torch.manual_seed(seed)
     model = new_model().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01)
-    averaged = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE))
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
     run = out / "teacher"
     spent, step = load_checkpoint(run, model, optimiser, averaged)
     torch.manual_seed(seed * 1000 + step * workers + rank)
     blank, start = blank_tokens(), time.monotonic() - spent
-    while True:
-        progress = torch.tensor((time.monotonic() - start) / (60 * minutes))
-        dist.broadcast(progress, 0)
-        if progress >= 1:
-            break
-        set_rate(optimiser, RATE, progress.item())
+    while (progress := shared_progress(start, minutes)) < 1:
+        set_rate(optimiser, RATE, progress)
         pick = torch.randint(len(latents), (BATCH,))
         captions = torch.where(torch.rand(BATCH, 1) < DROP_CAPTION, blank, tokens[pick])
         loss = loss_of(model, latents[pick], captions)
@@ -77,7 +63,7 @@ def train(rank: int, workers: int, minutes: float, out: Path, seed: int) -> None
         averaged.update_parameters(model)
         step += 1
         if rank == 0 and step % SAVE_EVERY == 0:
-            print(f"{step} steps, {progress.item():.1%}, loss {loss.item():.4f}", flush=True)
+            print(f"{step} steps, {progress:.1%}, loss {loss.item():.4f}", flush=True)
             save_checkpoint(run, model, optimiser, time.monotonic() - start, step, averaged)
     if rank == 0:
         save_checkpoint(run, model, optimiser, time.monotonic() - start, step, averaged)

@@ -23,7 +23,12 @@ def new_tokenizer() -> PreTrainedTokenizerFast:
         single=f"{START} $A {END}", special_tokens=[(START, vocabulary[START]), (END, vocabulary[END])]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=START, eos_token=END, pad_token=END, unk_token=END, model_max_length=LENGTH
+        tokenizer_object=tokenizer,
+        bos_token=START,
+        eos_token=END,
+        pad_token=END,
+        unk_token=END,
+        model_max_length=LENGTH,
     )
 
 
