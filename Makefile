@@ -15,7 +15,7 @@ demo: $(VENV)/ready
 
 test: lint
 	$(RUN) -m pytest tests/pure
-	$(RUN) tests/run_comfy.py
+	$(RUN) tests/run_comfyui.py
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

@@ -67,7 +67,7 @@ class Report(io.ComfyNode):
             groups = list(zip(decisions, students, finals, scores, strict=True))
             entries, rows = _describe(groups, teacher_steps[0] or None)
             sheet = contact_sheet(rows, _footer(entries))
-        pixels = torch.from_numpy(numpy.asarray(sheet)).float().div(255)[None]
+        pixels = torch.from_numpy(numpy.array(sheet)).float().div(255)[None]
         return io.NodeOutput(pixels, json.dumps(entries, indent=1), ui={"adaptive_report": entries})
 
 

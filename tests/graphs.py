@@ -1,0 +1,78 @@
+"""Graphs in ComfyUI's API format, as a person would wire them."""
+
+from typing import Any
+
+Graph = dict[str, dict[str, Any]]
+PROMPT = "a red circle left of a blue square on sand"
+
+
+def node(class_type: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def adaptive_graph(prompt: Any = PROMPT, k: float = 50.0, batch: int = 4, seed: Any = 1, steps: int = 5) -> Graph:
+    """Demo models: student, score, gate, refine, merge. prompt and seed may be links to lists."""
+    return {
+        "student_models": node("AdaptiveLoadDemoModels", role="student"),
+        "teacher_models": node("AdaptiveLoadDemoModels", role="teacher"),
+        "student_prompt": node("CLIPTextEncode", clip=["student_models", 1], text=prompt),
+        "teacher_prompt": node("CLIPTextEncode", clip=["teacher_models", 1], text=prompt),
+        "teacher_negative": node("CLIPTextEncode", clip=["teacher_models", 1], text=""),
+        "empty": node("EmptyLatentImage", width=64, height=64, batch_size=batch),
+        "student": node(
+            "AdaptiveStudentSample",
+            model=["student_models", 0],
+            positive=["student_prompt", 0],
+            latent_image=["empty", 0],
+            seed=seed,
+            steps=2,
+            cfg=1.0,
+            sampler_name="lcm",
+            scheduler="lcm",
+            denoise=1.0,
+        ),
+        "student_images": node("VAEDecode", samples=["student", 0], vae=["student_models", 2]),
+        "estimator": node("AdaptiveLoadEstimator", estimator="demo"),
+        "scores": node("AdaptiveQualityScore", estimator=["estimator", 0], images=["student_images", 0], prompt=prompt),
+        "gate": node("AdaptiveThresholdGate", scores=["scores", 0], table="this run", k=k),
+        "teacher": node(
+            "AdaptiveTeacherRefine",
+            decision=["gate", 0],
+            latent=["student", 0],
+            model=["teacher_models", 0],
+            positive=["teacher_prompt", 0],
+            negative=["teacher_negative", 0],
+            seed=seed,
+            steps=steps,
+            cfg=3.0,
+            sampler_name="unipc_diffusers",
+            scheduler="uniform",
+            rollback=0.7,
+            rollback_scale="schedule",
+            max_batch=16,
+        ),
+        "teacher_images": node("VAEDecode", samples=["teacher", 0], vae=["student_models", 2]),
+        "merge": node(
+            "AdaptiveMerge",
+            decision=["gate", 0],
+            student=["student_images", 0],
+            improved=["teacher_images", 0],
+            size="student",
+            width=64,
+            height=64,
+            resize_method="bicubic",
+        ),
+        "save": node("SaveImage", images=["merge", 0], filename_prefix="adaptive"),
+    }
+
+
+def keep(graph: Graph, **links: list) -> Graph:
+    """The graph with an output node for each link, under the link's name."""
+    return {**graph, **{f"keep_{name}": node("TestKeep", name=name, value=link) for name, link in links.items()}}
+
+
+def changed(graph: Graph, node_id: str, /, **inputs: Any) -> Graph:
+    """The graph with other inputs on one node; None takes an input away."""
+    merged = {**graph[node_id]["inputs"], **inputs}
+    kept = {key: value for key, value in merged.items() if value is not None}
+    return {**graph, node_id: {**graph[node_id], "inputs": kept}}

@@ -1,0 +1,132 @@
+"""Nodes that only the tests' graphs use. Loaded by ComfyUI as a pack of its own."""
+
+import torch
+
+
+class Lines:
+    """Text lines as a list of strings."""
+
+    RETURN_TYPES = ("STRING",)
+    OUTPUT_IS_LIST = (True,)
+    FUNCTION = "run"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {"multiline": True})}}
+
+    def run(self, text):
+        return (text.split("\n"),)
+
+
+class Numbers:
+    """Numbers as lists of FLOAT and INT; "nan" stays what it is."""
+
+    RETURN_TYPES = ("FLOAT", "INT")
+    OUTPUT_IS_LIST = (True, True)
+    FUNCTION = "run"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {})}}
+
+    def run(self, text):
+        values = [float(part) for part in text.split()]
+        return values, [int(value) if value == value else 0 for value in values]
+
+
+class Latent:
+    """A latent of any shape; fill may be nan."""
+
+    RETURN_TYPES = ("LATENT",)
+    FUNCTION = "run"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "shape": ("STRING", {}),
+                "fill": ("STRING", {"default": "0"}),
+                "nested": ("BOOLEAN", {"default": False}),
+            }
+        }
+
+    def run(self, shape, fill, nested):
+        samples = torch.full([int(side) for side in shape.split()], float(fill))
+        if nested:
+            from comfy.nested_tensor import NestedTensor
+
+            samples = NestedTensor([samples, samples])
+        return ({"samples": samples},)
+
+
+class Keep:
+    """An output node that keeps what it is given, by name, in a place the tests can read."""
+
+    RETURN_TYPES = ()
+    FUNCTION = "run"
+    CATEGORY = "tests"
+    OUTPUT_NODE = True
+    INPUT_IS_LIST = True
+    kept: dict = {}
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"name": ("STRING", {}), "value": ("*", {})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, input_types):
+        return True
+
+    def run(self, name, value):
+        Keep.kept[name[0]] = value
+        return {}
+
+
+class Give:
+    """What a test put aside under a name."""
+
+    RETURN_TYPES = ("*",)
+    FUNCTION = "run"
+    CATEGORY = "tests"
+    given: dict = {}
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"name": ("STRING", {})}}
+
+    @classmethod
+    def IS_CHANGED(cls, name):
+        return float("nan")
+
+    def run(self, name):
+        return (Give.given[name],)
+
+
+class Choose:
+    """A list of conditionings in which the one at `index` comes from `other`."""
+
+    RETURN_TYPES = ("CONDITIONING",)
+    OUTPUT_IS_LIST = (True,)
+    INPUT_IS_LIST = True
+    FUNCTION = "run"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"conditioning": ("CONDITIONING",), "other": ("CONDITIONING",), "index": ("INT", {})}}
+
+    def run(self, conditioning, other, index):
+        return ([other[i] if i == index[0] else one for i, one in enumerate(conditioning)],)
+
+
+NODE_CLASS_MAPPINGS = {
+    "TestLines": Lines,
+    "TestNumbers": Numbers,
+    "TestLatent": Latent,
+    "TestKeep": Keep,
+    "TestGive": Give,
+    "TestChoose": Choose,
+}
