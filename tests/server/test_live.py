@@ -1,0 +1,51 @@
+"""The main job through /prompt of a live ComfyUI."""
+
+import json
+from pathlib import Path
+
+from graphs import adaptive_graph, changed
+
+PACK = Path(__file__).resolve().parents[2]
+TEACHER_ONLY = {"teacher_models", "teacher_prompt", "teacher_negative", "teacher_images"}
+
+
+def test_nothing_rejected_runs_nothing_of_the_teacher(client):
+    executed, history = client.run(adaptive_graph(k=0, seed=10))
+    assert history["status"]["status_str"] == "success"
+    assert not TEACHER_ONLY & set(executed)
+    assert len(history["outputs"]["save"]["images"]) == 4
+
+
+def test_with_some_rejected_the_teacher_loads_once_and_verdicts_are_in_the_history(client):
+    executed, history = client.run(adaptive_graph(k=50, seed=11))
+    assert executed.count("teacher_models") == 1
+    shown = history["outputs"]["gate"]["adaptive_gate"][0]
+    assert len(shown["rejected"][0]) == 2
+    again = client.run(adaptive_graph(k=50, seed=11))[1]
+    assert again["outputs"]["gate"]["adaptive_gate"][0] == shown
+
+
+def test_the_example_for_the_api_runs_as_it_is(client):
+    executed, history = client.run(json.loads((PACK / "docs" / "demo_api.json").read_text()))
+    assert history["status"]["status_str"] == "success"
+    assert executed
+
+
+def test_bad_input_leaves_the_server_running(client):
+    answer = client.call("/prompt", {"prompt": changed(adaptive_graph(), "gate", table="../x"), "client_id": client.id})
+    assert "there is no percentile table '../x'" in json.dumps(answer)
+    _, history = client.run(changed(adaptive_graph(k=100, seed=12), "teacher", rollback=2.0))
+    assert history["status"]["status_str"] == "error"
+    assert "Teacher Refine: rollback is 2" in json.dumps(history["status"])
+    assert client.run(adaptive_graph(k=0, seed=13))[1]["status"]["status_str"] == "success"
+
+
+def test_every_node_is_described_for_the_registry(client):
+    described = client.call("/object_info")
+    ours = {name: node for name, node in described.items() if name.startswith("Adaptive")}
+    assert len(ours) == 11
+    for name, node in ours.items():
+        assert node["display_name"] and node["description"], name
+        for group in node["input"].values():
+            for field, (_, *options) in group.items():
+                assert options[0].get("tooltip"), f"{name}.{field}"
