@@ -168,9 +168,11 @@ class _Card:
     def _draw_panel(
         self, sheet: Image.Image, x: int, y: int, name: str, picture: Image.Image, score: float | None, colour: str
     ) -> None:
-        sheet.paste(picture, (x + (PANEL - picture.width) // 2, y + (self.panel_height - picture.height) // 2))
+        left, top = x + (PANEL - picture.width) // 2, y + (self.panel_height - picture.height) // 2
+        ImageDraw.Draw(sheet).rectangle((left - 1, top - 1, left + picture.width, top + picture.height), outline=EDGE)
+        sheet.paste(picture, (left, top))
         below = y + self.panel_height + GAP // 2
-        _write(sheet, x, below, name, SMALL_SIZE, GREY)
+        _write(sheet, x, below, name if score is None else f"{name} score", SMALL_SIZE, GREY)
         if score is not None:
             _write(sheet, x + PANEL, below, f"{score:.2f}", SMALL_SIZE, colour, "ra")
 
