@@ -19,6 +19,7 @@ test: lint
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
 clean:

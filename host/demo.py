@@ -114,7 +114,7 @@ def load_model(role: str, disable_dynamic: bool = False) -> comfy.model_patcher.
     model.diffusion_model.load_state_dict({names[key]: value for key, value in weights.items()})
     patcher_class = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
     patcher = patcher_class(
-        model.eval(), comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
+        model.train(False), comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
     )
     patcher.cached_patcher_init = (load_model, (role,))
     return patcher

@@ -109,7 +109,8 @@ class StudentSample(io.ComfyNode):
             noise = row_noise(latent, range(count), count, seed)
             callback = Progress(model, len(sigmas) - 1).callback(len(sigmas) - 1)
             samples = sample(model, positive, negative, cfg, noise, latent, sampler, sigmas, seed, callback)
-        height, width = (8 * side for side in samples.shape[-2:])
+        ratio = model.get_model_object("latent_format").spacial_downscale_ratio
+        height, width = (ratio * side for side in samples.shape[-2:])
         return io.NodeOutput(
             with_samples(latent, samples),
             StudentInfo(

@@ -166,7 +166,7 @@ def build(state: Mapping[str, torch.Tensor], metadata: Mapping[str, str], operat
         raise ValueError(f"the estimator's weight {error} is missing; download the file again") from None
     except RuntimeError as error:
         raise ValueError(f"the estimator's weights do not fit together ({_first_fault(error)})") from None
-    return BlipReward(module.eval().requires_grad_(False), settings, config.vision.image_size)
+    return BlipReward(module.train(False).requires_grad_(False), settings, config.vision.image_size)
 
 
 def _first_fault(error: RuntimeError) -> str:
