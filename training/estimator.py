@@ -27,13 +27,14 @@ from .common import RUNS, load_checkpoint, save_checkpoint, set_rate
 from .export import DEMO_MODELS
 from .judging import SETTINGS, Learner, losses_of
 from .pictures import Pictures, join, renders
-from .ratings import agreement, samples, sources
+from .ratings import agreement, samples, student, student_otherwise, teacher
 
 BATCH = 64
 PRETRAINING_RATE, FINETUNING_RATE = 1e-3, 4e-4
 GROWING_HARDER = 0.5
 HARDEST = 0.9
-DRAWN, DRAWN_BESIDE_SAMPLES = 40000, 6000
+DRAWN, DRAWN_BESIDE_SAMPLES = 40000, 4000
+STUDENT_IMAGES, OTHERWISE_IMAGES = 1600, 600
 AVERAGE = 0.995
 SAVE_EVERY = 100
 SEED = 5
@@ -94,8 +95,9 @@ def pretrain(out: Path, minutes: float) -> None:
 
 
 def finetune(out: Path, models: Path, minutes: float) -> None:
-    made = [samples(source, models, SEED + 1 + i, out / "samples") for i, source in enumerate(sources(models))]
-    drawn = renders(DRAWN_BESIDE_SAMPLES, SEED + len(made) + 1)
+    sources = (student(models, STUDENT_IMAGES), student_otherwise(models, OTHERWISE_IMAGES))
+    made = [samples(source, models, SEED + 1 + i, out / "samples") for i, source in enumerate(sources)]
+    drawn = renders(DRAWN_BESIDE_SAMPLES, SEED + 3)
     train(Run(out / "finetuning", FINETUNING_RATE, out / "pretraining"), join([*made, drawn]), minutes)
     export(averaged_learner(out / "finetuning"), made[0], models)
 
@@ -119,11 +121,10 @@ def judge_all(judge, pictures: Pictures) -> torch.Tensor:
 
 
 def measure(out: Path, models: Path, count: int) -> None:
-    """Print how well the written estimator agrees with the oracle on the student's and on the teacher's images."""
+    """Print how well the written estimator agrees with the oracle, on `count` images of the student and of the teacher."""
     judge = load(models / "estimator/model.safetensors")
-    every = sources(models)
-    for i, source in enumerate((every[0], every[-1])):
-        pictures = samples(replace(source, count=count), models, SEED + 100 + i, out / "samples", evaluation=True)
+    for i, source in enumerate((student(models, count), teacher(models, count))):
+        pictures = samples(source, models, SEED + 100 + i, out / "samples", evaluation=True)
         print(f"{source.model}, {source.steps} steps: {agreement(judge_all(judge, pictures), pictures)}", flush=True)
 
 
@@ -134,7 +135,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("stage", nargs="?", choices=STAGES, help="all three where none is named")
     options.add_argument("--pretraining-minutes", type=float, default=15)
-    options.add_argument("--finetuning-minutes", type=float, default=6)
+    options.add_argument("--finetuning-minutes", type=float, default=2.5)
     options.add_argument("--count", type=int, default=900, help="images to measure on")
     options.add_argument("--models", type=Path, default=DEMO_MODELS)
     options.add_argument("--out", type=Path, default=RUNS / "estimator")

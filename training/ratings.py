@@ -1,7 +1,7 @@
 """Images of the demo models, rated by the oracle, and how well an estimator agrees with that rater."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy
@@ -12,7 +12,7 @@ from .evaluate import area_under_curve
 from .pictures import Pictures, rated
 from .sampling import BATCH, DemoModels, captions_for, noise_of
 
-STUDENT_IMAGES, OTHER_STUDENT_IMAGES, TEACHER_IMAGES = 4000, 1500, 600
+STUDENT_STEPS = (1, 2)
 RESAMPLES = 1000
 
 
@@ -26,16 +26,22 @@ class Source:
     count: int
 
 
-def sources(models: Path) -> list[Source]:
-    """What to learn from: the student as the demo runs it, the student at other steps, and last the teacher."""
-    settings = json.loads((models / "settings.json").read_text())
-    student, teacher = settings["student"], settings["teacher"]
-    others = [steps for steps in (1, 2, 4) if steps != student["steps"]]
-    return [
-        Source("student", student["steps"], student["cfg"], STUDENT_IMAGES),
-        *(Source("student", steps, student["cfg"], OTHER_STUDENT_IMAGES) for steps in others),
-        Source("teacher", teacher["steps"], teacher["cfg"], TEACHER_IMAGES),
-    ]
+def student(models: Path, count: int) -> Source:
+    """The student as the demo runs it."""
+    settings = json.loads((models / "settings.json").read_text())["student"]
+    return Source("student", settings["steps"], settings["cfg"], count)
+
+
+def student_otherwise(models: Path, count: int) -> Source:
+    """The student with the number of steps that the demo does not use."""
+    usual = student(models, count)
+    return replace(usual, steps=next(steps for steps in STUDENT_STEPS if steps != usual.steps))
+
+
+def teacher(models: Path, count: int) -> Source:
+    """The teacher as the demo runs it, but from noise."""
+    settings = json.loads((models / "settings.json").read_text())["teacher"]
+    return Source("teacher", settings["steps"], settings["cfg"], count)
 
 
 def samples(source: Source, models: Path, seed: int, cache: Path, evaluation: bool = False) -> Pictures:

@@ -61,10 +61,11 @@ class Comfy:
         return nodes()["TestGive"].given
 
     def run(self, graph: dict[str, Any]) -> Run:
-        """Validate and execute; a validation error is an AssertionError."""
+        """Validate and execute; ValueError where ComfyUI refuses the prompt."""
         graph = copy.deepcopy(graph)
         valid = asyncio.run(self.execution.validate_prompt("p", graph, None))
-        assert valid[0], valid
+        if not valid[0]:
+            raise ValueError(f"{valid[1]} {valid[3]}")
         kept = nodes()["TestKeep"].kept
         kept.clear()
         self.server.events.clear()

@@ -1,5 +1,7 @@
 """Nodes that only the tests' graphs use. Loaded by ComfyUI as a pack of its own."""
 
+import math
+
 import torch
 
 
@@ -33,7 +35,7 @@ class Numbers:
 
     def run(self, text):
         values = [float(part) for part in text.split()]
-        return values, [int(value) if value == value else 0 for value in values]
+        return values, [int(value) if math.isfinite(value) else 0 for value in values]
 
 
 class Latent:
