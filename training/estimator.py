@@ -121,7 +121,7 @@ def judge_all(judge, pictures: Pictures) -> torch.Tensor:
 
 
 def measure(out: Path, models: Path, count: int) -> None:
-    """Print how well the written estimator agrees with the oracle, on `count` images of the student and of the teacher."""
+    """Print how well the written estimator agrees with the oracle, on `count` images each of student and teacher."""
     judge = load(models / "estimator/model.safetensors")
     for i, source in enumerate((student(models, count), teacher(models, count))):
         pictures = samples(source, models, SEED + 100 + i, out / "samples", evaluation=True)
