@@ -129,10 +129,10 @@ def adaptive(*scores: float, student=None, teacher=None) -> AdaptiveDiffusionPip
 
 @pytest.fixture
 def forwards():
-    """Rows of every call of the teacher's network."""
-    rows: list[int] = []
-    hook = unet(seed=5).register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
-    yield rows
+    """The shape of what the teacher's network is given, call by call."""
+    shapes: list[torch.Size] = []
+    hook = unet(seed=5).register_forward_pre_hook(lambda _, inputs: shapes.append(inputs[0].shape))
+    yield shapes
     hook.remove()
 
 
@@ -190,10 +190,10 @@ def test_images_are_the_pixels_rounded():
 def test_the_teacher_sees_only_rejected_rows_in_batches_of_the_given_size(forwards):
     pipeline = adaptive(1.0, 9.0, 2.0, 8.0, 3.0)
     pipeline(PROMPTS, k=50, teacher_guidance=1.0, **QUICK)
-    assert forwards == [2, 2, 2]
+    assert [shape[0] for shape in forwards] == [2, 2, 2]
     forwards.clear()
     pipeline(PROMPTS, k=100, teacher_guidance=3.0, batch_size=4, **QUICK)
-    assert forwards == [8, 8, 8, 2, 2, 2]
+    assert [shape[0] for shape in forwards] == [8, 8, 8, 2, 2, 2]
 
 
 @pytest.mark.parametrize("scheduler", [UniPCMultistepScheduler, DDIM, EulerDiscreteScheduler])
@@ -350,10 +350,11 @@ def test_a_text_to_image_teacher_refines_too_and_size_and_negative_prompt_reach_
 
 
 @pytest.mark.parametrize("strategy", ["refine", "regenerate"])
-def test_every_image_has_the_asked_size(monkeypatch, strategy):
+def test_every_image_is_drawn_at_the_asked_size(monkeypatch, forwards, strategy):
     monkeypatch.setattr(Judge, "score", lambda self, images, prompts: torch.arange(len(images)).float())
     result = adaptive()(PROMPTS[:2], height=32, width=48, strategy=strategy, **QUICK)
     assert [image.size for image in result.images] == [(48, 32)] * 2
+    assert {shape[2:] for shape in forwards} == {(16, 24)}
     assert (result.decision.student.height, result.decision.student.width) == (32, 48)
 
 
