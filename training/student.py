@@ -7,7 +7,7 @@ steps needs (arXiv 2310.04378). The teacher's guidance is part of its paths, so 
 The student is stopped after few steps, while it is still clearly short of the teacher, so that the demo has images to
 improve; a longer run comes close to the teacher in a single step.
 
-python -m training.student --steps 120
+python -m training.student --steps 40
 """
 
 import argparse
@@ -116,7 +116,7 @@ def train(rank: int, workers: int, steps: int, out: Path, seed: int) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--steps", type=int, default=120)
+    options.add_argument("--steps", type=int, default=40)
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--out", type=Path, default=RUNS)
     options.add_argument("--seed", type=int, default=2)
