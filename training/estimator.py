@@ -121,9 +121,9 @@ def judge_all(judge, pictures: Pictures) -> torch.Tensor:
 
 
 def measure(out: Path, models: Path, count: int) -> None:
-    """Print how well the written estimator agrees with the oracle, on `count` images each of student and teacher."""
+    """Print how well the written estimator agrees with the oracle, on the student's images and the teacher's."""
     judge = load(models / "estimator/model.safetensors")
-    for i, source in enumerate((student(models, count), teacher(models, count))):
+    for i, source in enumerate((student(models, count), teacher(models, count // 3))):
         pictures = samples(source, models, SEED + 100 + i, out / "samples", evaluation=True)
         print(f"{source.model}, {source.steps} steps: {agreement(judge_all(judge, pictures), pictures)}", flush=True)
 
@@ -136,7 +136,7 @@ def main() -> None:
     options.add_argument("stage", nargs="?", choices=STAGES, help="all three where none is named")
     options.add_argument("--pretraining-minutes", type=float, default=15)
     options.add_argument("--finetuning-minutes", type=float, default=2.5)
-    options.add_argument("--count", type=int, default=900, help="images to measure on")
+    options.add_argument("--count", type=int, default=900, help="student images to measure on (a third of the teacher)")
     options.add_argument("--models", type=Path, default=DEMO_MODELS)
     options.add_argument("--out", type=Path, default=RUNS / "estimator")
     chosen = options.parse_args()

@@ -146,7 +146,7 @@ def test_images_of_another_layout_are_refused(tiny, shape):
         tiny.score(torch.zeros(shape), "a")
 
 
-@pytest.mark.parametrize("size", [(32, 32), (64, 64), (48, 96), (101, 67), (31, 20), (500, 333), (33, 32)])
+@pytest.mark.parametrize("size", [(32, 32), (64, 64), (48, 96), (101, 67), (31, 20), (500, 333), (33, 32), (32, 35)])
 def test_preprocess_agrees_with_pillow(size):
     height, width = size
     array = numpy.random.default_rng(3).integers(0, 256, (height, width, 3), dtype=numpy.uint8)
