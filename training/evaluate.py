@@ -119,13 +119,18 @@ def adaptive_tables(
     latents = in_batches(lambda c, s: models.student_lcm(c, s, student["steps"]), scenes, seeds)
     drawn = exact(models, latents, scenes)
     scores = score(folder / "estimator/model.safetensors", models, latents, scenes)
-    lines = ["", f"Estimator's AUC against the grader on the student's images: {area_under_curve(scores, drawn):.3f}."]
+    areas = [area_under_curve(scores[i::3], drawn[i::3]) for i in range(3)]
+    lines = [
+        "",
+        f"Estimator's AUC against the grader on the student's images: {area_under_curve(scores, drawn):.3f}; among those "
+        f"with one, two and three objects alone: {areas[0]:.3f}, {areas[1]:.3f}, {areas[2]:.3f}.",
+    ]
     steps, rollback, cfg = teacher["steps"], teacher["rollback"], teacher["cfg"]
     refined = in_batches(lambda c, x, s: models.refine(c, x, s, steps, rollback, cfg), scenes, latents, seeds)
-    redrawn = in_batches(lambda c, n: models.teacher_ddim(c, n, steps, cfg), scenes, noise_of(seeds))
+    redrawn = in_batches(lambda c, s: models.regenerate(c, s, steps, cfg), scenes, seeds)
     rng = numpy.random.default_rng(SEED)
     for name, images in {f"refined from {rollback:g}": refined, "regenerated": redrawn}.items():
-        lines += ["", f"Rejected images {name} with {steps} steps at CFG {cfg:g}:", ""]
+        lines += ["", f"Rejected images {name} with {steps} UniPC steps at CFG {cfg:g}:", ""]
         lines += [
             "| k | UNet evaluations | adaptive | random | perfect | adaptive - random |",
             "|---|---|---|---|---|---|",

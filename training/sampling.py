@@ -84,6 +84,11 @@ class DemoModels:
         noise = noise_of([derive_seed(seed, "refine") for seed in seeds])
         return self.teacher_unipc(captions, latents + sigmas[0] * noise, sigmas, cfg)
 
+    def regenerate(self, captions: list[str], seeds: list[int], steps: int, cfg: float) -> torch.Tensor:
+        """Latents drawn anew, from the noise that the student started from."""
+        sigmas = rollback_sigmas("schedule", 1.0, steps, self.schedule)
+        return self.teacher_unipc(captions, noise_of(seeds) * (1 + sigmas[0] ** 2) ** 0.5, sigmas, cfg)
+
     def decode(self, latents: torch.Tensor) -> numpy.ndarray:
         """Images (B, 64, 64, 3), uint8."""
         pixels = self.vae.decoder(latents).add(1).mul(127.5).round().clamp(0, 255)
