@@ -122,8 +122,8 @@ def adaptive_tables(
     areas = [area_under_curve(scores[i::3], drawn[i::3]) for i in range(3)]
     lines = [
         "",
-        f"Estimator's AUC against the grader on the student's images: {area_under_curve(scores, drawn):.3f}; among those "
-        f"with one, two and three objects alone: {areas[0]:.3f}, {areas[1]:.3f}, {areas[2]:.3f}.",
+        f"Estimator's AUC against the grader on the student's images: {area_under_curve(scores, drawn):.3f}; among "
+        f"those with one, two and three objects alone: {areas[0]:.3f}, {areas[1]:.3f}, {areas[2]:.3f}.",
     ]
     steps, rollback, cfg = teacher["steps"], teacher["rollback"], teacher["cfg"]
     refined = in_batches(lambda c, x, s: models.refine(c, x, s, steps, rollback, cfg), scenes, latents, seeds)

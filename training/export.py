@@ -39,7 +39,7 @@ def averaged_student(run: Path) -> UNet2DConditionModel:
 def export(runs: Path, folder: Path) -> None:
     teacher = averaged_teacher(runs / "teacher")
     teacher["unet"].half().save_pretrained(folder / "unet")
-    save_text_model(teacher["text"].half(), folder / "text_encoder")
+    save_text_model(teacher["text"], folder / "text_encoder")
     save_tokenizer(folder / "tokenizer")
     AutoencoderTiny.from_pretrained(runs / "vae/vae").half().save_pretrained(folder / "vae")
     DDIMScheduler(**SCHEDULE).save_pretrained(folder / "scheduler")

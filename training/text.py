@@ -60,8 +60,11 @@ def save_tokenizer(folder: Path) -> None:
 
 
 def save_text_model(model: CLIPTextModel, folder: Path) -> None:
-    """Write the model under the names that transformers 4 and 5 both read; 5 alone would leave out `text_model.`."""
+    """Write the weights in half precision, to be loaded in single, which is what the configuration says.
+
+    The names are those that transformers 4 and 5 both read; 5 alone would leave out `text_model.`.
+    """
     model.save_pretrained(folder)
     path = folder / "model.safetensors"
-    weights = {f"text_model.{key.removeprefix('text_model.')}": value for key, value in load_file(path).items()}
+    weights = {f"text_model.{key.removeprefix('text_model.')}": value.half() for key, value in load_file(path).items()}
     save_file(weights, path, metadata={"format": "pt"})
