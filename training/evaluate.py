@@ -19,7 +19,7 @@ from .oracle import grade
 from .sampling import BATCH, DemoModels, captions_for, noise_of
 from .scenes import Scene
 
-SEED = 20260
+SEED = 20261
 CFG = 3.0
 TEACHER_STEPS = (1, 2, 3, 4, 6, 8, 12, 20)
 STUDENT_STEPS = (1, 2, 4)

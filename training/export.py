@@ -37,7 +37,8 @@ def averaged_student(run: Path) -> UNet2DConditionModel:
 
 
 def export(runs: Path, folder: Path) -> None:
-    teacher = averaged_teacher(runs / "teacher")
+    tuned = runs / "tuned"
+    teacher = averaged_teacher(tuned if tuned.exists() else runs / "teacher")
     teacher["unet"].half().save_pretrained(folder / "unet")
     save_text_model(teacher["text"], folder / "text_encoder")
     save_tokenizer(folder / "tokenizer")

@@ -18,7 +18,9 @@ class Estimator(Protocol):
     name: str
     uses_prompt: bool
     dtype: str
-    module: torch.nn.Module
+
+    @property
+    def module(self) -> torch.nn.Module: ...
 
     def score(self, images: torch.Tensor, prompts: str | Sequence[str]) -> torch.Tensor:
         """One score per image, (B,) float32 on the CPU, higher is better.
