@@ -92,6 +92,7 @@ def test_student_and_teacher_differ_only_in_their_unet_and_run_without_noise_on_
     ours, theirs = student.unet.state_dict(), teacher.unet.state_dict()
     assert not all(torch.equal(ours[key], theirs[key]) for key in ours)
     assert {tensor.dtype for tensor in [*ours.values(), *student.text_encoder.state_dict().values()]} == {torch.float32}
+    capfd.readouterr()
     student("a red circle on sky", num_inference_steps=1, guidance_scale=1.0, output_type="latent")
     assert "it/s" not in capfd.readouterr().err
 
