@@ -26,7 +26,7 @@ from .vocabulary import check_words
 
 MODELS = Path(__file__).resolve().parent.parent / "demo_models"
 TABLE = Path(__file__).resolve().parent.parent / "percentiles" / "Demo.json"
-K = 50
+K = 30
 SEED = 0
 PROMPTS = (
     "a small yellow cross on white",
