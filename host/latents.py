@@ -11,6 +11,7 @@ from ..adaptive_diffusion.decision import GateDecision
 from .conditioning import pick_rows
 
 Latent = dict[str, Any]
+RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 
 
 def check_latent(latent: Latent) -> torch.Tensor:
@@ -75,18 +76,13 @@ def emptied(latent: Latent) -> Latent:
 
 def with_samples(latent: Latent, samples: torch.Tensor) -> Latent:
     """A copy of `latent` around new samples of the same batch."""
-    out = latent.copy()
-    out.pop("downscale_ratio_spacial", None)
-    out.pop("downscale_ratio_temporal", None)
-    out["samples"] = samples
-    return out
+    return {key: value for key, value in latent.items() if key not in RATIOS} | {"samples": samples}
 
 
 def fit_to_model(model: Any, latent: Latent) -> Latent:
     """An empty latent takes the model's channels, as in KSampler; a drawn one of another channel count is refused."""
-    samples = comfy.sample.fix_empty_latent_channels(
-        model, check_latent(latent), latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal")
-    )
+    ratios = {key: latent[key] for key in RATIOS if key in latent}
+    samples = comfy.sample.fix_empty_latent_channels(model, check_latent(latent), **ratios)
     expected = model.get_model_object("latent_format").latent_channels
     if samples.shape[1] != expected:
         raise ValueError(
