@@ -172,6 +172,7 @@ def test_without_a_merge_and_nothing_rejected_the_branch_ends_quietly(comfy_app,
     graph = changed(graph, "save", images=["teacher_images", 0], filename_prefix="quiet")
     run = comfy_app.run(graph)
     assert run.error is None
+    assert not {"teacher_models", "teacher_prompt", "teacher_negative"} & set(run.executed)
     assert not list((booted / "output").glob("quiet*"))
 
 
