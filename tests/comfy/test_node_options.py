@@ -1,0 +1,172 @@
+"""The nodes' less travelled ways: thresholds and verdicts by hand, linked tables, prompts for each image."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from .conftest import nodes
+from .tools import module
+
+
+def scores(*values, **options):
+    return module("adaptive_diffusion.decision").QualityScores(tuple(map(float, values)), **options)
+
+
+def student(**settings):
+    return module("adaptive_diffusion.decision").StudentInfo(**settings)
+
+
+def table(*values, estimator="external", dtype="float32", **student_settings):
+    made_for = {"name": estimator, "dtype": dtype}
+    percentiles = module("adaptive_diffusion.percentiles").PercentileTable
+    return percentiles.from_scores("made", values, made_for, student(**student_settings))
+
+
+def execute(node_id: str, **inputs):
+    return nodes()[node_id].execute(**inputs)
+
+
+def gate(*groups, **options):
+    """The decisions of a gate and what it shows."""
+    single = {name: [value] for name, value in {"table": "this run", "k": 50.0, **options}.items()}
+    output = execute("AdaptiveThresholdGate", scores=list(groups), **single)
+    shown = output.ui["adaptive_gate"][0]
+    json.dumps(shown, allow_nan=False)
+    return output, shown
+
+
+def rejected(output) -> list[tuple[int, ...]]:
+    return [decision.rejected for decision in output.args[0]]
+
+
+def test_this_run_takes_the_scores_of_all_batches_together():
+    output, shown = gate(scores(0, 1), scores(2, 3))
+    assert rejected(output) == [(0, 1), ()]
+    assert output.args[1:] == (True, 1.5)
+    assert shown["rejected"] == [[0, 1], []]
+
+
+def test_an_override_is_the_threshold_and_a_tie_is_accepted():
+    output, shown = gate(scores(2, 2.5, 3), threshold_override=2.5)
+    assert rejected(output) == [(0,)]
+    assert shown["threshold"] == 2.5
+
+
+def test_verdicts_by_hand_count_through_all_batches():
+    output, shown = gate(scores(1, 1), scores(1, 1), reject_indices="1, 2")
+    assert rejected(output) == [(1,), (0,)]
+    assert shown["threshold"] is None
+
+
+def test_a_linked_table_is_used_instead_of_the_chosen_one():
+    output, _ = gate(scores(-1, 40, 60), table="Demo", percentile_table=table(*range(101)))
+    assert rejected(output) == [(0, 1)]
+    assert output.args[2] == 50.0
+
+
+def test_a_table_of_another_student_is_used_with_a_warning():
+    linked = table(*range(101), steps=4, cfg=1.0)
+    output, shown = gate(scores(40, 60), percentile_table=linked, student=student(steps=8, cfg=1.0))
+    assert rejected(output) == [(0,)]
+    assert shown["warnings"] == ["table 'made' was made with another student: steps 8 instead of 4"]
+    assert gate(scores(40, 60), percentile_table=linked, student=student(steps=4, cfg=1.0))[1]["warnings"] == []
+
+
+def test_a_table_of_another_precision_is_refused():
+    sentence = "Threshold Gate: table 'made' was made in float16, but the scores are float32; load"
+    with pytest.raises(ValueError, match=sentence):
+        gate(scores(1, 2), percentile_table=table(1, 2, dtype="float16"))
+
+
+def save_table(name: str, values, **student_settings):
+    known = [student(**student_settings)]
+    return execute("AdaptiveTableFromScores", scores=[scores(*values)], name=[name], student=known).args[0]
+
+
+def test_saving_again_adds_to_the_table_and_another_student_is_refused(booted):
+    save_table("growing", (1, 2), steps=4)
+    grown = save_table("growing", (3, 4), steps=4)
+    assert grown.scores == (1.0, 2.0, 3.0, 4.0)
+    path = booted / "user" / "adaptive_diffusion" / "percentiles" / "growing.json"
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="Table from Scores: .*differ in student steps: 4 and 8"):
+        save_table("growing", (5, 6), steps=8)
+    assert path.read_bytes() == before
+    assert list(path.parent.glob(".*")) == []
+
+
+def pictures(count: int) -> torch.Tensor:
+    return torch.zeros(count, 8, 8, 3)
+
+
+@pytest.mark.parametrize(("indices", "sizes"), [("", (3, 0)), ("0 1 2", (0, 3)), ("1", (2, 1))])
+def test_an_empty_side_of_a_split_is_one_blocker(indices, sizes):
+    decision = gate(scores(1, 2, 3), reject_indices=indices, k=0.0)[0].args[0]
+    sides = execute("AdaptiveSplit", decision=decision, batch=[pictures(3)]).args
+    for side, size in zip(sides, sizes, strict=True):
+        assert len(side) == 1
+        assert (len(side[0]) == size) if size else (type(side[0]).__name__ == "ExecutionBlocker")
+
+
+class Judge:
+    """An estimator that notes its prompts and gives the same score to all."""
+
+    estimator = SimpleNamespace(name="stub", dtype="float32")
+
+    def __init__(self) -> None:
+        self.prompts: list[tuple[str, ...]] = []
+
+    def score(self, images, prompts):
+        self.prompts.append(prompts)
+        return [0.0] * len(images)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["a"], [("a", "a"), ("a",)]),
+        (["a", "b"], [("a", "a"), ("b",)]),
+        (["a", "b", "c"], [("a", "b"), ("c",)]),
+    ],
+)
+def test_prompts_for_all_for_each_batch_and_for_each_image(given, expected):
+    judge = Judge()
+    execute("AdaptiveQualityScore", estimator=[judge], images=[pictures(2), pictures(1)], prompt=given)
+    assert judge.prompts == expected
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_second_look_uses_the_prompts_of_the_rejected(count):
+    decision = gate(scores(1, 2, 3, prompts=("a", "b", "c")), reject_indices="1")[0].args[0]
+    judge = Judge()
+    output = execute("AdaptiveQualityScore", estimator=[judge], images=[pictures(count)], decision=decision)
+    assert judge.prompts == [("b",)]
+    assert output.args[0][0].rows == (1,)
+
+
+def merge(decision, improved, **options):
+    fixed = {"size": ["student"], "width": [8], "height": [8], "resize_method": ["bicubic"]}
+    return execute("AdaptiveMerge", decision=decision, student=[pictures(2)], improved=improved, **fixed, **options)
+
+
+@pytest.mark.parametrize(
+    ("improved", "options", "sentence"),
+    [
+        (2, {}, "a batch of 2 does not match the rejected images"),
+        (1, {"improved_scores": ["other", 1]}, "improved_scores are of other, the gate's of external; score both"),
+        (1, {"improved_scores": ["external", 2]}, "2 improved_scores came for 1 rejected images"),
+    ],
+)
+def test_merge_refuses_what_does_not_belong_to_the_rejected(improved, options, sentence):
+    decision = gate(scores(1, 2))[0].args[0]
+    linked = {name: [scores(*range(count), estimator=judge)] for name, (judge, count) in options.items()}
+    with pytest.raises(ValueError, match=f"Adaptive Merge: {sentence}"):
+        merge(decision, [pictures(improved)], **linked)
+
+
+def test_merge_refuses_more_batches_than_were_rejected():
+    decision = gate(scores(1, 2))[0].args[0]
+    with pytest.raises(ValueError, match="Adaptive Merge: 2 batches of improved came for 1 batches with rejected"):
+        merge(decision, [pictures(1), pictures(1)])
