@@ -29,18 +29,18 @@ TABLE = Path(__file__).resolve().parent.parent / "percentiles" / "Demo.json"
 K = 30
 SEED = 0
 PROMPTS = (
-    "a small yellow cross on white",
-    "a large orange triangle on sky",
-    "a small blue square on black",
-    "a green circle below a yellow cross on sky",
-    "a red square above a yellow square on white",
-    "a purple square below a purple triangle on sand",
-    "a blue square below an orange triangle on sky",
-    "a yellow triangle left of a red triangle on white",
-    "a yellow cross left of a red square and an orange square below on white",
-    "a green cross left of a green triangle and a blue circle above on sky",
-    "a purple cross left of a red square and an orange square below on sky",
-    "a green circle right of a red circle and a purple square above on black",
+    "a small green circle on white",
+    "a large red square on sand",
+    "a small yellow cross on black",
+    "a yellow triangle above an orange circle on black",
+    "a red cross below a yellow triangle on black",
+    "a blue triangle right of a purple square on sky",
+    "a yellow square above an orange circle on sky",
+    "a purple circle below a purple cross on white",
+    "a red square left of a red cross and a yellow cross below on sand",
+    "a green circle right of a purple square and a purple triangle above on white",
+    "a blue circle left of a blue cross and a purple square above on sky",
+    "a red square left of a red circle and a purple cross below on sky",
 )
 TITLE = """The student draws, the estimator scores, the teacher improves the worst
 Tiny 64 px demo models: they show the mechanism, not the quality."""

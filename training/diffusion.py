@@ -18,6 +18,7 @@ SCHEDULE = {
     "clip_sample": False,
     "set_alpha_to_one": True,
     "timestep_spacing": "trailing",
+    "steps_offset": 1,
 }
 
 

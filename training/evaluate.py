@@ -1,6 +1,7 @@
-"""Measure the demo models on held-out captions, by the exact grader.
+"""Measure the demo models by the exact grader, on captions and noise seeds kept apart by their hash.
 
     python -m training.evaluate
+    python -m training.evaluate --part development    to look at before the test part is touched
 
 Fixed beforehand: DDIM at trailing timesteps and CFG 3 for the teacher alone, at every number of steps.
 """
@@ -25,6 +26,7 @@ TEACHER_STEPS = (1, 2, 3, 4, 6, 8, 12, 20)
 STUDENT_STEPS = (1, 2, 4)
 SHARES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 RESAMPLES = 2000
+RESULTS = Path(__file__).parent / "results.md"
 
 
 def in_batches(draw, scenes: list[Scene], *rows) -> torch.Tensor:
@@ -90,11 +92,13 @@ def curve(scores, student, improved, cost: int, student_cost: int, rng: numpy.ra
 
 
 @torch.no_grad()
-def evaluate(folder: Path, count: int) -> str:
+def evaluate(folder: Path, count: int, part: str) -> str:
     models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
-    scenes, seeds = captions_for(count, SEED, evaluation=True)
+    scenes, seeds = captions_for(count, SEED, part)
+    singles = len({scene.caption for scene in scenes[::3]})
     lines = [
-        f"N = {count} held-out captions and seeds, a third each with one, two and three objects. Exact share ± 95 %.",
+        f"N = {count} captions and noise seeds of the {part} part, a third each with one, two and three objects "
+        f"({singles} different captions with one object). Exact share ± 95 %.",
         "",
     ]
     lines += ["| drawn by | all | one | two | three |", "|---|---|---|---|---|"]
@@ -143,8 +147,9 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("--models", type=Path, default=DEMO_MODELS)
     options.add_argument("--count", type=int, default=900)
-    options.add_argument("--out", type=Path, default=Path(__file__).parent / "results.md")
+    options.add_argument("--part", choices=("development", "test"), default="test")
     chosen = options.parse_args()
-    table = evaluate(chosen.models, chosen.count)
-    chosen.out.write_text("# Demo models, measured\n\n" + table)
+    table = evaluate(chosen.models, chosen.count, chosen.part)
     print(table)
+    if chosen.part == "test":
+        RESULTS.write_text("# Demo models, measured\n\n" + table)

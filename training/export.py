@@ -7,13 +7,14 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
-from diffusers import AutoencoderTiny, DDIMScheduler, LCMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler, LCMScheduler
 
 from .common import RUNS
-from .diffusion import SCHEDULE, new_unet
-from .student import averaged_teacher
+from .diffusion import SCHEDULE
+from .student import trained_student
+from .teacher import trained_teacher
 from .text import save_text_model, save_tokenizer
+from .vae import trained_vae
 
 DEMO_MODELS = Path(__file__).parent.parent / "demo_models"
 INDEX = {
@@ -30,23 +31,15 @@ INDEX = {
 }
 
 
-def averaged_student(run: Path) -> UNet2DConditionModel:
-    averaged = torch.optim.swa_utils.AveragedModel(new_unet())
-    averaged.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["averaged"])
-    return averaged.module
-
-
 def export(runs: Path, folder: Path) -> None:
-    tuned = runs / "tuned"
-    teacher = averaged_teacher(tuned if tuned.exists() else runs / "teacher")
+    teacher = trained_teacher(runs)
     teacher["unet"].half().save_pretrained(folder / "unet")
     save_text_model(teacher["text"], folder / "text_encoder")
     save_tokenizer(folder / "tokenizer")
-    AutoencoderTiny.from_pretrained(runs / "vae/vae").half().save_pretrained(folder / "vae")
-    DDIMScheduler(**SCHEDULE).save_pretrained(folder / "scheduler")
-    if (runs / "student/checkpoint.pt").exists():
-        averaged_student(runs / "student").half().save_pretrained(folder / "student_unet")
-        LCMScheduler(**SCHEDULE).save_pretrained(folder / "student_scheduler")
+    trained_vae(runs).half().save_pretrained(folder / "vae")
+    trained_student(runs).half().save_pretrained(folder / "student_unet")
+    for kind, name in ((DDIMScheduler, "scheduler"), (LCMScheduler, "student_scheduler")):
+        kind(**SCHEDULE).save_pretrained(folder / name)
     (folder / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
 
 

@@ -6,12 +6,13 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, interpolate
 
-from adaptive_diffusion.estimators.blip_reward import RewardConfig, RewardNet, Settings
+from adaptive_diffusion.estimators.blip_reward import Settings
 from adaptive_diffusion.estimators.med import TextConfig, padding_mask
+from adaptive_diffusion.estimators.reward_net import RewardConfig, RewardNet
 from adaptive_diffusion.estimators.vit import VisionConfig
 from adaptive_diffusion.estimators.words import END, PAD, START, WordTokenizer
 
-from .captions import other_scene, same_meaning
+from .captions import other_scene
 from .pictures import CONTENTS, PATCH, UNKNOWN, Pictures
 from .scenes import SIZE, WORDS, Scene
 
@@ -61,11 +62,11 @@ def _texts_for(pictures: Pictures, i: int, rng: random.Random, difficulty: float
     """The prompt, then captions around what the picture shows, with 1.0 for those that are right."""
     asked, shown = pictures.asked[i], pictures.shown[i]
     texts = [(asked, pictures.right[i].item())]
-    if shown and not same_meaning(asked, shown):
+    if shown and asked.meaning != shown.meaning:
         texts.append((shown, 1.0))
     while len(texts) < TEXTS:
         other = other_scene(shown or asked, rng, difficulty if shown else 0.0)
-        texts.append((other, float(shown is not None and same_meaning(other, shown))))
+        texts.append((other, float(shown is not None and other.meaning == shown.meaning)))
     return texts
 
 

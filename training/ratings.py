@@ -44,9 +44,9 @@ def teacher(models: Path, count: int) -> Source:
     return Source("teacher", settings["steps"], settings["cfg"], count)
 
 
-def samples(source: Source, models: Path, seed: int, cache: Path, evaluation: bool = False) -> Pictures:
-    """Rated images for training captions, or for held-out ones where `evaluation`; drawn once, then kept in `cache`."""
-    scenes, seeds = captions_for(source.count, seed, evaluation)
+def samples(source: Source, models: Path, seed: int, cache: Path, part: str = "training") -> Pictures:
+    """Rated images for captions and seeds of `part`; drawn once, then kept in `cache`."""
+    scenes, seeds = captions_for(source.count, seed, part)
     path = cache / f"{source.model}-{source.steps}-{source.count}-{seed}.pt"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Sampling the shipped demo models outside any pipeline: many captions in batches, one seed per image."""
 
+import itertools
 import random
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from adaptive_diffusion.schedules import DiscreteSchedule, lcm_timesteps, traili
 from adaptive_diffusion.solvers import sample_unipc
 
 from .diffusion import signal_and_noise
-from .scenes import Scene, sample_scene
+from .scenes import Scene, part_of, sample_scene
 from .text import tokenize
 
 BATCH = 60
@@ -99,8 +100,13 @@ def noise_of(seeds: list[int]) -> torch.Tensor:
     return torch.stack([torch.randn((8, 8, 8), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def captions_for(count: int, seed: int, evaluation: bool) -> tuple[list[Scene], list[int]]:
-    """`count` scenes, one to three objects in turn, and a seed for each; of held-out captions or of all others."""
+def captions_for(count: int, seed: int, part: str = "training") -> tuple[list[Scene], list[int]]:
+    """`count` scenes, one to three objects in turn, and a noise seed for each; meanings and seeds belong to `part`."""
     rng = random.Random(seed)
-    scenes = [sample_scene(rng, 1 + i % 3, evaluation) for i in range(count)]
-    return scenes, [derive_seed(seed, i) for i in range(count)]
+    return [sample_scene(rng, 1 + i % 3, part) for i in range(count)], seeds_for(count, seed, part)
+
+
+def seeds_for(count: int, seed: int, part: str = "training") -> list[int]:
+    """The first `count` noise seeds derived from `seed` that belong to `part`."""
+    derived = (derive_seed(seed, i) for i in itertools.count())
+    return list(itertools.islice((s for s in derived if part_of(s) == part), count))

@@ -7,7 +7,7 @@ Three objects: "a red circle left of a blue square and a green cross below on wh
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 from PIL import Image, ImageDraw
@@ -34,7 +34,8 @@ WORDS = (
     *SHAPES,
     *BACKGROUNDS,
 )
-HELD_OUT = 8
+OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
+PARTS = ("test", "development", *["training"] * 6)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ class Scene:
             text += f" and {names[2]} {self.third}"
         return f"{text} on {self.background}"
 
+    @property
+    def meaning(self) -> str:
+        """One caption for all that describe the same images ("a left of b" is "b right of a")."""
+        if self.relation not in ("right of", "below"):
+            return self.caption
+        first, second, *rest = self.objects
+        return replace(self, objects=(second, first, *rest), relation=OPPOSITE[self.relation]).caption
+
 
 def _article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"
@@ -76,16 +85,21 @@ def random_scene(rng: random.Random, count: int) -> Scene:
     return Scene(background, objects, rng.choice(HORIZONTAL), rng.choice(VERTICAL))
 
 
-def held_out(caption: str) -> bool:
-    """Whether a caption is kept from all training, labelling, calibration and tuning: one in eight, by its hash."""
-    return int.from_bytes(hashlib.sha256(caption.encode()).digest()[:4], "big") % HELD_OUT == 0
+def part_of(thing: str | int) -> str:
+    """Where a scene's meaning or a noise seed belongs, by its hash.
+
+    One in eight is "test", kept from all training, labelling, calibration and tuning; one in eight is "development",
+    to look at and tune on; the others are "training".
+    """
+    digest = hashlib.sha256(f"{type(thing).__name__} {thing}".encode()).digest()
+    return PARTS[int.from_bytes(digest[:4], "big") % len(PARTS)]
 
 
-def sample_scene(rng: random.Random, count: int, evaluation: bool) -> Scene:
-    """A random scene from the evaluation captions or from all others."""
+def sample_scene(rng: random.Random, count: int, part: str = "training") -> Scene:
+    """A random scene of `count` objects whose meaning belongs to a part."""
     while True:
         scene = random_scene(rng, count)
-        if held_out(scene.caption) == evaluation:
+        if part_of(scene.meaning) == part:
             return scene
 
 
@@ -140,8 +154,8 @@ def draw_shape(
         pen.rectangle((x - arm, y - r, x + arm, y + r), fill=colour)
 
 
-def dataset(count: int, seed: int, evaluation: bool = False) -> tuple[list[Scene], numpy.ndarray]:
-    """`count` scenes and their images (count, 64, 64, 3) uint8; one, two and three objects in proportion 1 : 2 : 3."""
+def dataset(count: int, seed: int, part: str = "training") -> tuple[list[Scene], numpy.ndarray]:
+    """`count` scenes and their images (count, 64, 64, 3) uint8; as many with one object as with two or three."""
     rng = random.Random(seed)
-    scenes = [sample_scene(rng, rng.choice((1, 2, 2, 3, 3, 3)), evaluation) for _ in range(count)]
+    scenes = [sample_scene(rng, 1 + i % 3, part) for i in range(count)]
     return scenes, numpy.stack([draw(scene, rng) for scene in scenes])

@@ -7,24 +7,23 @@ steps needs (arXiv 2310.04378). The teacher's guidance is part of its paths, so 
 The student is stopped after few steps, while it is still clearly short of the teacher, so that the demo has images to
 improve; a longer run comes close to the teacher in a single step.
 
-python -m training.student --steps 40
+python -m training.student
 """
 
-import argparse
-import time
 from pathlib import Path
 
 import torch
+from diffusers import UNet2DConditionModel
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from adaptive_diffusion.schedules import trailing_timesteps
 
-from .common import RUNS, load_checkpoint, save_checkpoint, set_rate
+from .common import Run, averaged_weights, options
 from .data import encoded_scenes
 from .diffusion import blank_tokens, encode, guided, new_unet, predict, signal_and_noise
-from .teacher import SCENES, new_model
-from .workers import share_gradients, start_worker
+from .sampling import noise_of, seeds_for
+from .teacher import trained_teacher
+from .workers import on_workers, place
 
 BATCH = 64
 RATE = 5e-4
@@ -34,15 +33,11 @@ SHARES = torch.tensor([8.0, 1.0, 1.0, 1.0, 4.0, 1.0, 1.0, 1.0])
 PATHS, CHUNK = 6000, 250
 HUBER = 0.01
 AVERAGE = 0.95
-SAVE_EVERY = 20
-PORT = 29542
+SEED = 3
 
 
-def averaged_teacher(run: Path) -> nn.ModuleDict:
-    """The teacher of a run: its averaged weights."""
-    averaged = AveragedModel(new_model())
-    averaged.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["averaged"])
-    return averaged.module.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+def trained_student(out: Path) -> UNet2DConditionModel:
+    return averaged_weights(out / "student", new_unet())
 
 
 @torch.no_grad()
@@ -59,14 +54,15 @@ def path_from(teacher: nn.ModuleDict, noise: torch.Tensor, states: torch.Tensor,
     return torch.stack(points, 1)
 
 
-def draw_paths(teacher: nn.ModuleDict, tokens: torch.Tensor, folder: Path, rank: int, workers: int) -> None:
-    """Write this worker's share of the paths for the captions `tokens` (N, 24), CHUNK to a file; skip those there."""
+def draw_paths(teacher: nn.ModuleDict, tokens: torch.Tensor, folder: Path) -> None:
+    """Write this process's share of the paths for the captions `tokens` (N, 24), CHUNK to a file; skip those there."""
     folder.mkdir(parents=True, exist_ok=True)
-    blank = encode(teacher["text"], blank_tokens())
+    rank, workers = place()
+    blank, seeds = encode(teacher["text"], blank_tokens()), seeds_for(len(tokens), SEED)
     for i, part in list(enumerate(tokens.split(CHUNK)))[rank::workers]:
         path = folder / f"{i:04}.pt"
         if not path.exists():
-            noise = torch.randn((len(part), 8, 8, 8), generator=torch.Generator().manual_seed(i))
+            noise = noise_of(seeds[i * CHUNK : (i + 1) * CHUNK])
             points = path_from(teacher, noise, encode(teacher["text"], part), blank)
             torch.save(points.half(), path.with_suffix(".part"))
             path.with_suffix(".part").replace(path)
@@ -81,49 +77,22 @@ def loss_of(student: nn.Module, points: torch.Tensor, states: torch.Tensor) -> t
     return ((clean - points[:, -1].float()).square() + HUBER**2).sqrt().mean() - HUBER
 
 
-def train(rank: int, workers: int, steps: int, out: Path, seed: int) -> None:
-    start_worker(rank, workers, PORT)
-    run, teacher = out / "student", averaged_teacher(out / "teacher")
-    tokens = encoded_scenes(out / "vae/vae", out / "scenes.pt", SCENES, seed)[1][:PATHS]
-    draw_paths(teacher, tokens, run / "paths", rank, workers)
+def train(steps: int, out: Path) -> None:
+    teacher, tokens = trained_teacher(out), encoded_scenes(out)[1][:PATHS]
+    draw_paths(teacher, tokens, out / "student/paths")
     torch.distributed.barrier()
-    points = torch.cat([torch.load(path, weights_only=True) for path in sorted((run / "paths").glob("*.pt"))])
+    points = torch.cat([torch.load(path, weights_only=True) for path in sorted((out / "student/paths").glob("*.pt"))])
     student = new_unet()
     student.load_state_dict(teacher["unet"].state_dict())
     student = student.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(student.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.0)
-    averaged = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
-    spent, step = load_checkpoint(run, student, optimiser, averaged)
-    torch.manual_seed(seed * 1000 + step * workers + rank)
-    start = time.monotonic() - spent
-    while step < steps:
-        set_rate(optimiser, RATE, step / steps)
+
+    def loss(progress: float) -> torch.Tensor:
         pick = torch.randint(len(points), (BATCH,))
-        loss = loss_of(student, points[pick], encode(teacher["text"], tokens[pick]))
-        optimiser.zero_grad()
-        loss.backward()
-        share_gradients(student)
-        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimiser.step()
-        averaged.update_parameters(student)
-        step += 1
-        if rank == 0 and step % SAVE_EVERY == 0:
-            print(f"{step} steps of {steps}, loss {loss.item():.4f}", flush=True)
-            save_checkpoint(run, student, optimiser, time.monotonic() - start, step, averaged)
-    if rank == 0:
-        save_checkpoint(run, student, optimiser, time.monotonic() - start, step, averaged)
+        return loss_of(student, points[pick], encode(teacher["text"], tokens[pick]))
 
-
-def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("--steps", type=int, default=40)
-    options.add_argument("--workers", type=int, default=2)
-    options.add_argument("--out", type=Path, default=RUNS)
-    options.add_argument("--seed", type=int, default=2)
-    chosen = options.parse_args()
-    arguments = (chosen.workers, chosen.steps, chosen.out, chosen.seed)
-    torch.multiprocessing.spawn(train, arguments, nprocs=chosen.workers)
+    Run(out / "student", student, RATE, AVERAGE, decay=0.0).train(steps, loss, SEED)
 
 
 if __name__ == "__main__":
-    main()
+    chosen = options(__doc__, steps=40).parse_args()
+    on_workers(chosen.workers, train, chosen.steps, chosen.out)

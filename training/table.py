@@ -1,4 +1,4 @@
-"""Calibrate the `Demo` percentile table: the demo student's scores on captions that are not held out.
+"""Calibrate the `Demo` percentile table: the demo student's scores on training captions.
 
 python -m training.table
 """
@@ -24,13 +24,13 @@ TABLE = DEMO_MODELS.parent / "percentiles" / "Demo.json"
 def table(folder: Path, count: int) -> PercentileTable:
     """Raw scores of `count` images, a third each with one, two and three objects."""
     models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
-    scenes, seeds = captions_for(count, SEED, evaluation=False)
+    scenes, seeds = captions_for(count, SEED)
     steps = settings["student"]["steps"]
     latents = in_batches(lambda captions, part: models.student_lcm(captions, part, steps), scenes, seeds)
     scores = score(folder / "estimator/model.safetensors", models, latents, scenes)
     size = settings["size"]
     student = StudentInfo("student", steps, 1.0, "lcm", "lcm", size, size)
-    prompts = {"name": "demo grammar, captions not held out", "count": count}
+    prompts = {"name": "demo grammar, training captions", "count": count}
     estimator = {"name": "Demo", "dtype": "float32"}
     return PercentileTable.from_scores("Demo", scores.tolist(), estimator, student, prompts, "training/table.py")
 
