@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import interpolate
 
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
 
 def preprocess(images: torch.Tensor, size: int, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
     """Images (B, H, W, C >= 3), floats 0..1, to normalised pixels (B, 3, size, size).

@@ -23,6 +23,10 @@ class WordTokenizer:
         tokens = torch.tensor([row + [self.ids[PAD]] * (self.max_length - len(row)) for row in rows])
         return tokens, tokens != self.ids[PAD]
 
+    def count(self, prompt: str) -> int:
+        """Tokens of the whole prompt, start and end included."""
+        return len(self._row(prompt))
+
     def _row(self, prompt: str) -> list[int]:
         words = prompt.lower().replace(",", " ").replace(".", " ").split()
         if unknown := [word for word in words if word not in self.ids]:

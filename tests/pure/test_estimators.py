@@ -13,11 +13,12 @@ from transformers.models.blip.modeling_blip import BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
 from adaptive_diffusion import estimators
-from adaptive_diffusion.estimators.blip_reward import RewardConfig, RewardNet, Settings
+from adaptive_diffusion.estimators.blip_reward import Settings
 from adaptive_diffusion.estimators.med import TextConfig, padding_mask
 from adaptive_diffusion.estimators.preprocess import preprocess
+from adaptive_diffusion.estimators.reward_net import RewardConfig, RewardNet
 from adaptive_diffusion.estimators.vit import VisionConfig
-from training.captions import other_scene, same_meaning
+from training.captions import other_scene
 from training.scenes import dataset
 
 torch.set_num_threads(1)
@@ -95,17 +96,25 @@ def test_scores_are_normalised_by_the_settings(tmp_path, state, tiny):
 
 def test_padding_is_invisible_and_words_are_not(tiny):
     net, tokens, present = tiny.module, *tiny.tokenizer(PROMPTS)
-    pixels = preprocess(pictures(4), 32, MEAN, STD)
-    scores = net(pixels, tokens, present)
-    assert torch.allclose(net(pixels, tokens.masked_fill(~present, 5), present), scores, atol=1e-6)
-    assert (net(pixels, tokens, torch.ones_like(present)) - scores).abs().min() > 1e-3
+    vision = tiny.encode(pictures(4))
+    scores = net.judge(vision, tokens, present)
+    assert torch.allclose(net.judge(vision, tokens.masked_fill(~present, 5), present), scores, atol=1e-6)
+    assert (net.judge(vision, tokens, torch.ones_like(present)) - scores).abs().min() > 1e-3
 
 
-def test_several_texts_for_one_image_need_its_encoding_once(tiny):
-    net, tokens, present = tiny.module, *tiny.tokenizer(PROMPTS)
-    vision = net.blip.visual_encoder(preprocess(pictures(2), 32, MEAN, STD))
-    repeated = net.judge(vision.repeat_interleave(2, 0), tokens, present)
-    assert torch.allclose(net.judge(vision, tokens, present), repeated, atol=1e-6)
+def test_every_image_for_every_prompt_encodes_each_image_once(tiny, monkeypatch):
+    rows = []
+    encoder = tiny.module.blip.visual_encoder
+    monkeypatch.setattr(encoder, "forward", lambda x, run=encoder.forward: (rows.append(len(x)), run(x))[1])
+    table = tiny.score_each(pictures(3), PROMPTS)
+    assert table.shape == (3, 4) and rows == [3]
+    for column, prompt in enumerate(PROMPTS):
+        assert torch.allclose(table[:, column], tiny.score(pictures(3), prompt), atol=1e-6)
+
+
+def test_every_image_for_every_prompt_refuses_an_empty_one(tiny):
+    with pytest.raises(ValueError, match="empty prompt"):
+        tiny.score_each(pictures(2), ["red", ""])
 
 
 @pytest.mark.parametrize("prompts", [["a", "red"], []])
@@ -289,15 +298,18 @@ def test_a_file_of_something_else_says_what_was_expected(tmp_path):
         estimators.load(write(tmp_path / "unet.safetensors", {"conv_in.weight": torch.ones(1)}))
 
 
-def test_a_file_without_settings_says_so(tmp_path, state):
-    with pytest.raises(ValueError, match="lacks their settings"):
-        estimators.load(write(tmp_path / "bare.safetensors", state, None))
+def test_malformed_settings_are_refused(tmp_path, state):
+    save_file(state, tmp_path / "bad.safetensors", metadata={"estimator": '{"name": "half"'})
+    with pytest.raises(ValueError, match="'estimator' in the file's metadata is malformed"):
+        estimators.load(tmp_path / "bad.safetensors")
 
 
-def test_a_pickle_is_refused(tmp_path, state):
-    torch.save(state, tmp_path / "model.pt")
-    with pytest.raises(ValueError, match=r"'model.pt' is not a safetensors file"):
-        estimators.load(tmp_path / "model.pt")
+def test_half_precision_computes_close_to_single_and_says_so(tmp_path, state, tiny):
+    half = estimators.load(write(tmp_path / "tiny.safetensors", state), dtype="float16")
+    assert half.dtype == "float16" and {p.dtype for p in half.module.parameters()} == {torch.float16}
+    scores = half.score(pictures(4), PROMPTS)
+    assert scores.dtype == torch.float32
+    assert torch.allclose(scores, tiny.score(pictures(4), PROMPTS), atol=0.05)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -313,10 +325,10 @@ def test_the_demo_estimator_is_small():
 
 
 def test_the_demo_estimator_prefers_the_right_caption_to_a_near_miss():
-    scenes, images = dataset(90, 21, evaluation=True)
+    scenes, images = dataset(90, 21, "development")
     rng = random.Random(22)
     misses = [other_scene(scene, rng, 1.0) for scene in scenes]
     demo, pixels = estimators.load(DEMO), torch.from_numpy(images) / 255
     gaps = demo.score(pixels, [s.caption for s in scenes]) - demo.score(pixels, [s.caption for s in misses])
-    wrong = torch.tensor([not same_meaning(miss, scene) for miss, scene in zip(misses, scenes, strict=True)])
+    wrong = torch.tensor([miss.meaning != scene.meaning for miss, scene in zip(misses, scenes, strict=True)])
     assert (gaps[wrong] > 0).float().mean() > 0.8

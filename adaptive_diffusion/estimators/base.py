@@ -1,0 +1,86 @@
+"""What every quality estimator can do."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+
+
+class Estimator(ABC):
+    """A network that says how good an image is for its prompt; higher is better.
+
+    name: what percentile tables call it. uses_prompt: False where only the image counts. max_tokens: how many tokens of
+    a prompt it reads, start and end included. module: the network, which a host may move between devices.
+    """
+
+    name: str
+    uses_prompt = True
+    max_tokens = 0
+
+    def __init__(self, module: torch.nn.Module):
+        self.module = module.train(False).requires_grad_(False)
+
+    @abstractmethod
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """What `judge` needs of images (I, H, W, 3), floats 0..1: features (I, ...) on the network's device."""
+
+    @abstractmethod
+    def judge(self, features: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+        """Scores (I * K,), float32 on the CPU, of I encoded images for K prompts each, image by image."""
+
+    def count_tokens(self, prompt: str) -> int:
+        """How many tokens the whole prompt has, start and end included; more than `max_tokens` are not read."""
+        return 0
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """Any weight of the network, to ask for its device and dtype."""
+        return next(self.module.parameters())
+
+    @property
+    def dtype(self) -> str:
+        """The type that the network computes in, as tables record it: "float32" or "float16"."""
+        return str(self.weight.dtype).removeprefix("torch.")
+
+    @torch.inference_mode()
+    def score(self, images: torch.Tensor, prompts: str | Sequence[str]) -> torch.Tensor:
+        """One score per image, (B,) float32 on the CPU.
+
+        images: (B, H, W, 3), floats 0..1. prompts: one for all, or one for each image.
+        ValueError for images that are not finite, another number of prompts, or an empty prompt.
+        """
+        check_images(images)
+        texts = prompt_per_image(prompts, len(images)) if self.uses_prompt else [""] * len(images)
+        return self.judge(self.encode(images), texts)
+
+    @torch.inference_mode()
+    def score_each(self, images: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+        """Every image (B, H, W, 3) for every one of K prompts, (B, K); each image is encoded once."""
+        check_images(images)
+        texts = [*prompts] * len(images)
+        check_prompts(texts)
+        return self.judge(self.encode(images), texts).view(len(images), -1)
+
+
+def check_images(images: torch.Tensor) -> None:
+    """ValueError unless `images` is (B, H, W, C >= 3) and finite."""
+    if images.ndim != 4 or images.shape[-1] < 3:
+        raise ValueError(f"images of shape {tuple(images.shape)} cannot be scored; give (batch, height, width, 3)")
+    finite = images.isfinite().flatten(1).all(1).tolist()
+    if not all(finite):
+        raise ValueError(f"image {finite.index(False)} has pixels that are not finite; check the VAE that decoded it")
+
+
+def prompt_per_image(prompts: str | Sequence[str], count: int) -> list[str]:
+    """`prompts` (one, or one per image) as `count` prompts; ValueError for another number or an empty prompt."""
+    texts = [prompts] if isinstance(prompts, str) else list(prompts)
+    if len(texts) not in (1, count):
+        raise ValueError(f"{len(texts)} prompts came for {count} images; give one, or one for each image")
+    check_prompts(texts)
+    return texts * count if len(texts) == 1 else texts
+
+
+def check_prompts(prompts: Sequence[str]) -> None:
+    """ValueError where a prompt is empty."""
+    if any(not text.strip() for text in prompts):
+        raise ValueError("an image cannot be scored for an empty prompt; give the prompt it was drawn from")
