@@ -1,4 +1,4 @@
-"""Command line: python -m adaptive_diffusion demo."""
+"""Command line: python -m adaptive_diffusion demo | convert."""
 
 import argparse
 import sys
@@ -13,6 +13,10 @@ def main(arguments: list[str] | None = None) -> None:
     demo = commands.add_parser("demo", help="draw twelve prompts with the tiny models that come with the pack")
     demo.add_argument("--out", type=Path, default=Path("demo.png"), help="PNG file of the contact sheet (%(default)s)")
     demo.set_defaults(run=_demo)
+    convert = commands.add_parser("convert", help="turn an estimator's .pt or .pth file into safetensors")
+    convert.add_argument("source", type=Path, help="such as ImageReward.pt")
+    convert.add_argument("--out", type=Path, help="the new file (the source's name, with .safetensors)")
+    convert.set_defaults(run=_convert)
     chosen = parser.parse_args(arguments)
     try:
         print(chosen.run(chosen))
@@ -27,6 +31,12 @@ def _demo(chosen: argparse.Namespace) -> str:
     except ImportError as error:
         raise ValueError(f"{error.name} is not installed; run: pip install 'adaptive-diffusion[standalone]'") from error
     return demo.run(chosen.out)
+
+
+def _convert(chosen: argparse.Namespace) -> str:
+    from .convert import convert
+
+    return f"Wrote {convert(chosen.source, chosen.out)}"
 
 
 def _hush() -> None:

@@ -7,30 +7,60 @@ import comfy.model_management
 import comfy.model_patcher
 import comfy.ops
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ..adaptive_diffusion import estimators
+from ..adaptive_diffusion.estimators.base import check_images, prompt_per_image
+from .estimator_files import CLIP_TOKENIZER
 
-CHUNK = 16
-BYTES_PER_IMAGE = 32 * 2**20
+LARGEST_CHUNK = 64
+SHARE_OF_FREE_MEMORY = 0.5
+BYTES_PER_IMAGE = 48 * 2**20
+COPIES_OF_PIXELS = 4
 
 
 class HostedEstimator:
-    """A quality estimator whose weights ComfyUI loads, offloads and frees; the value of a QUALITY_ESTIMATOR link."""
+    """A quality estimator whose weights ComfyUI loads, offloads and frees; the value of a QUALITY_ESTIMATOR link.
 
-    def __init__(self, path: Path):
-        self.estimator = estimators.load(path, operations=comfy.ops.manual_cast)
+    What it saw in a batch of images is kept, on the CPU, for as long as ComfyUI keeps those images: another prompt
+    for the same images costs no second look.
+    """
+
+    def __init__(self, path: Path, dtype: str = "float32", clip_vision: Path | None = None):
+        self.estimator = estimators.load(path, comfy.ops.manual_cast, dtype, CLIP_TOKENIZER, clip_vision)
         self.patcher = comfy.model_patcher.CoreModelPatcher(
             self.estimator.module,
             load_device=comfy.model_management.text_encoder_device(),
             offload_device=comfy.model_management.text_encoder_offload_device(),
         )
+        self._seen: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
     def score(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
         """One score per image of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
+        check_images(images)
+        texts = prompt_per_image(prompts, len(images)) if self.estimator.uses_prompt else [""] * len(images)
+        chunk = self._load(images)
+        features = self._features(images, chunk)
         scores: list[float] = []
-        for start in range(0, len(images), CHUNK):
+        for start in range(0, len(images), chunk):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            chunk = images[start : start + CHUNK]
-            comfy.model_management.load_models_gpu([self.patcher], memory_required=len(chunk) * BYTES_PER_IMAGE)
-            scores += self.estimator.score(chunk, prompts[start : start + CHUNK]).tolist()
+            part = features[start : start + chunk].to(self.patcher.load_device)
+            scores += self.estimator.judge(part, texts[start : start + chunk]).tolist()
         return scores
+
+    def _load(self, images: torch.Tensor) -> int:
+        """Bring the weights in; gives how many images fit beside them."""
+        each = BYTES_PER_IMAGE + COPIES_OF_PIXELS * images[0].numel() * 4
+        count = min(len(images), LARGEST_CHUNK)
+        comfy.model_management.load_models_gpu([self.patcher], memory_required=count * each)
+        free = comfy.model_management.get_free_memory(self.patcher.load_device) * SHARE_OF_FREE_MEMORY
+        return max(1, min(count, int(free // each)))
+
+    def _features(self, images: torch.Tensor, chunk: int) -> torch.Tensor:
+        if images not in self._seen:
+            parts = []
+            for part in images.split(chunk):
+                comfy.model_management.throw_exception_if_processing_interrupted()
+                parts.append(self.estimator.encode(part).cpu())
+            self._seen[images] = torch.cat(parts)
+        return self._seen[images]

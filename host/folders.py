@@ -1,4 +1,4 @@
-"""Where the pack finds estimators and percentile tables, and where it writes tables of its own."""
+"""Where the pack finds percentile tables, and where it writes tables of its own."""
 
 import re
 from pathlib import Path
@@ -7,28 +7,8 @@ import folder_paths
 
 PACK = Path(__file__).resolve().parent.parent
 DEMO_MODELS = PACK / "demo_models"
-DEMO_ESTIMATOR = "demo"
-ESTIMATORS = "quality_estimators"
 BUNDLED_TABLES = PACK / "percentiles"
 THIS_RUN = "this run"
-
-
-def register_estimators() -> None:
-    """Make models/quality_estimators known, beside whatever extra_model_paths.yaml already said."""
-    folder_paths.add_model_folder_path(ESTIMATORS, str(Path(folder_paths.models_dir) / ESTIMATORS))
-    paths, extensions = folder_paths.folder_names_and_paths[ESTIMATORS]
-    folder_paths.folder_names_and_paths[ESTIMATORS] = (paths, {*extensions, ".safetensors"})
-
-
-def estimator_choices() -> list[str]:
-    return [DEMO_ESTIMATOR, *folder_paths.get_filename_list(ESTIMATORS)]
-
-
-def estimator_path(name: str) -> Path:
-    """The file of one of `estimator_choices`."""
-    if name == DEMO_ESTIMATOR:
-        return DEMO_MODELS / "estimator" / "model.safetensors"
-    return Path(folder_paths.get_full_path_or_raise(ESTIMATORS, name))
 
 
 def user_tables() -> Path:

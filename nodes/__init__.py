@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..host.folders import register_estimators
+from ..host.estimator_files import register_estimators
 from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
 from .merge import Merge

@@ -2,8 +2,16 @@
 
 from comfy_api.latest import io
 
+from ..adaptive_diffusion.estimators import DTYPES
 from ..host.estimator import HostedEstimator
-from ..host.folders import DEMO_ESTIMATOR, estimator_choices, estimator_path
+from ..host.estimator_files import (
+    DEMO,
+    NO_CLIP_VISION,
+    clip_vision_choices,
+    clip_vision_path,
+    estimator_choices,
+    estimator_path,
+)
 from ..host.types import ALIASES, CATEGORY, EstimatorLink, speaking_for
 
 TITLE = "Load Estimator"
@@ -17,25 +25,45 @@ class LoadEstimator(io.ComfyNode):
             display_name=TITLE,
             category=CATEGORY,
             description="Loads the model that scores how good an image is for its prompt.",
-            search_aliases=[*ALIASES, "image reward", "aesthetic score"],
+            search_aliases=[*ALIASES, "image reward", "hps", "pickscore", "clip score", "aesthetic score"],
             inputs=[
                 io.Combo.Input(
                     "estimator",
                     options=estimator_choices(),
-                    default=DEMO_ESTIMATOR,
-                    tooltip="'demo' comes with the pack and knows only its scenes; others: models/quality_estimators.",
+                    default=DEMO,
+                    tooltip="'demo' comes with the pack and knows only its scenes. Others lie in "
+                    "models/quality_estimators or models/image_reward; this node's help links to them.",
+                ),
+                io.Combo.Input(
+                    "dtype",
+                    options=list(DTYPES),
+                    default="float32",
+                    optional=True,
+                    advanced=True,
+                    tooltip="float16 halves the memory and changes scores in the third digit; tables record it.",
+                ),
+                io.Combo.Input(
+                    "clip_vision",
+                    options=clip_vision_choices(),
+                    default=NO_CLIP_VISION,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Only for the LAION aesthetic predictor: CLIP ViT-L/14's image encoder.",
                 ),
             ],
             outputs=[EstimatorLink.Output(display_name="estimator")],
         )
 
     @classmethod
-    def validate_inputs(cls, estimator):
-        if estimator in estimator_choices():
-            return True
-        return f"{TITLE}: there is no estimator '{estimator}'; choose one of {', '.join(estimator_choices())}"
+    def validate_inputs(cls, estimator, clip_vision=NO_CLIP_VISION):
+        try:
+            estimator_path(estimator)
+            clip_vision_path(clip_vision)
+        except ValueError as error:
+            return f"{TITLE}: {error}"
+        return True
 
     @classmethod
-    def execute(cls, estimator):
+    def execute(cls, estimator, dtype="float32", clip_vision=NO_CLIP_VISION):
         with speaking_for(TITLE):
-            return io.NodeOutput(HostedEstimator(estimator_path(estimator)))
+            return io.NodeOutput(HostedEstimator(estimator_path(estimator), dtype, clip_vision_path(clip_vision)))

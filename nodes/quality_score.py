@@ -7,11 +7,14 @@ import torch
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.estimators import Estimator
+from ..host.display import show_text
 from ..host.estimator import HostedEstimator
 from ..host.lists import per_decision
 from ..host.types import ALIASES, CATEGORY, DecisionLink, EstimatorLink, ScoresLink, speaking_for
 
 TITLE = "Quality Score"
+SHOWN = 16
 
 
 class QualityScore(io.ComfyNode):
@@ -25,6 +28,7 @@ class QualityScore(io.ComfyNode):
             search_aliases=[*ALIASES, "image reward", "score", "rank"],
             is_input_list=True,
             has_intermediate_output=True,
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 EstimatorLink.Input("estimator", tooltip="From Load Estimator."),
                 io.Image.Input("images", tooltip="Decoded with the student's VAE."),
@@ -57,7 +61,14 @@ class QualityScore(io.ComfyNode):
             batches = _first_look(images, prompt) if decision is None else _second_look(images, prompt, decision)
             scores = [_score(judge, batch) for batch in batches]
         values = [value for group in scores for value in group.values]
-        shown = {"estimator": judge.estimator.name, "scores": [list(group.values) for group in scores]}
+        cut = truncated(judge.estimator, [text for batch in batches for text in batch.prompts])
+        show_text(cls.hidden.unique_id, "\n".join([_listed(judge.estimator.name, values), *cut]))
+        shown = {
+            "estimator": judge.estimator.name,
+            "dtype": judge.estimator.dtype,
+            "scores": [list(group.values) for group in scores],
+            "truncated": cut,
+        }
         return io.NodeOutput(scores, values, ui={"adaptive_scores": [shown]})
 
 
@@ -76,6 +87,23 @@ def _score(judge: HostedEstimator, pictures: Pictures) -> QualityScores:
     images, *origin = pictures
     values = judge.score(images, pictures.prompts)
     return QualityScores(tuple(values), judge.estimator.name, judge.estimator.dtype, *origin)
+
+
+def truncated(estimator: Estimator, prompts: Sequence[str]) -> list[str]:
+    """A sentence for every different prompt of which the estimator reads only the beginning."""
+    if not estimator.uses_prompt:
+        return []
+    counted = {text: estimator.count_tokens(text) for text in prompts}
+    return [
+        f"{estimator.name} reads the first {estimator.max_tokens} of {count} tokens of '{text[:40].strip()}...'"
+        for text, count in counted.items()
+        if count > estimator.max_tokens
+    ]
+
+
+def _listed(name: str, values: Sequence[float]) -> str:
+    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
+    return f"{name}: {', '.join(f'{value:.2f}' for value in values[:SHOWN])}{more}"
 
 
 def _first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Pictures]:

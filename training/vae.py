@@ -14,7 +14,7 @@ from .scenes import dataset
 from .workers import on_workers
 
 LATENT_CHANNELS = 8
-BATCH = 32
+BATCH = 16
 RATE = 1e-3
 LATENT_NOISE = 0.05
 SCENES = 20000
@@ -56,5 +56,5 @@ def train(steps: int, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    chosen = options(__doc__, steps=600).parse_args()
+    chosen = options(__doc__, steps=1300).parse_args()
     on_workers(chosen.workers, train, chosen.steps, chosen.out)

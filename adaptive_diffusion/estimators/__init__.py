@@ -7,17 +7,24 @@ import torch
 
 from . import blip_reward
 from .base import Estimator
-from .files import EXTENSIONS, Shapes, read, shapes
+from .weights import EXTENSIONS, Shapes, read, shapes
 
 __all__ = ["DTYPES", "EXTENSIONS", "Estimator", "kind_of", "load"]
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
-def load(path: str | Path, operations: Any = torch.nn, dtype: str = "float32") -> Estimator:
+def load(
+    path: str | Path,
+    operations: Any = torch.nn,
+    dtype: str = "float32",
+    clip_tokenizer: Path | None = None,
+    clip_vision: Path | None = None,
+) -> Estimator:
     """Open an estimator's file; its kind is told from its keys and its sizes from its tensors.
 
     operations: where Linear, LayerNorm, Embedding and Conv2d come from, for hosts with layers of their own.
-    dtype: what it computes in, one of DTYPES.
+    dtype: what it computes in, one of DTYPES. clip_tokenizer: folder of CLIP's vocabulary, for estimators built on it.
+    clip_vision: file of CLIP ViT-L/14's image encoder, for the LAION aesthetic predictor.
     FileNotFoundError without the file; ValueError where it is damaged or not an estimator.
     """
     path = Path(path)

@@ -9,9 +9,9 @@ import torch
 
 from .base import Estimator
 from .bert_words import BertTokenizer
-from .files import Shapes
 from .preprocess import CLIP_MEAN, CLIP_STD, preprocess
 from .reward_net import HEAD, TEXT, VISION, RewardNet, has_gelu_head, read_config
+from .weights import Shapes
 from .words import WordTokenizer
 
 METADATA = "estimator"

@@ -35,13 +35,20 @@ class Server:
     def send_sync(self, event: str, data: Any, sid: Any = None) -> None:
         self.events.append((event, data))
 
+    def send_progress_text(self, text: str, node_id: str) -> None:
+        self.events.append(("text", {"node": node_id, "text": text}))
+
 
 class Run:
-    """One executed prompt. executed: node ids in the order they ran. ui: what each node showed. kept: see TestKeep."""
+    """One executed prompt. executed: node ids in the order they ran. ui: what each node showed.
+
+    texts: what stood on each node. kept: see TestKeep.
+    """
 
     def __init__(self, events: list[tuple[str, Any]], kept: dict[str, list], history: dict[str, Any]):
         self.executed = [data["node"] for event, data in events if event == "executing" and data.get("node")]
         self.ui = history.get("outputs", {})
+        self.texts = {data["node"]: data["text"] for event, data in events if event == "text"}
         self.kept = kept
         errors = [data for event, data in events if event == "execution_error"]
         self.error = errors[0]["exception_message"].strip() if errors else None
@@ -50,8 +57,9 @@ class Run:
 class Comfy:
     def __init__(self, cache: Any):
         import execution
+        from server import PromptServer
 
-        self.server = Server()
+        self.server = PromptServer.instance = Server()
         self.execution = execution
         self.executor = execution.PromptExecutor(self.server, cache, {"lru": 0, "ram": 0, "ram_inactive": 0})
 

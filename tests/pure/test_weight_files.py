@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from adaptive_diffusion import estimators
-from adaptive_diffusion.estimators.files import read, shapes
+from adaptive_diffusion.estimators.weights import read, shapes
 
 STATE = {"blip.one": torch.arange(6.0).view(2, 3), "two": torch.ones(4)}
 

@@ -1,0 +1,244 @@
+"""Estimator files in ComfyUI's model folders, and estimators in its memory."""
+
+import gc
+import weakref
+
+import comfy.model_management
+import folder_paths
+import pytest
+import torch
+from graphs import node
+from safetensors.torch import save_file
+
+from .tools import module
+
+PROMPT = "a red circle left of a blue square on sand"
+
+
+def tiny_reward() -> dict[str, torch.Tensor]:
+    """Random weights of ImageReward's layout with its heads and vocabulary, 32 px, narrow."""
+    net = module("adaptive_diffusion.estimators.reward_net")
+    vision = module("adaptive_diffusion.estimators.vit").VisionConfig(32, 2, 16, 40, 8, 32, 1e-6)
+    text = module("adaptive_diffusion.estimators.med").TextConfig(30524, 24, 2, 12, 28, 128, 32, 1e-12)
+    with torch.device("meta"):
+        shapes = net.RewardNet(net.RewardConfig(vision, text, (24, 12, 10, 6, 4))).state_dict()
+    noise = torch.Generator().manual_seed(1)
+    return {
+        key: torch.randn(value.shape, generator=noise) * 0.2 + key.endswith(("norm.weight", "Norm.weight"))
+        for key, value in shapes.items()
+    }
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Empty model folders, as the pack registered them."""
+    for name in ("quality_estimators", "image_reward", "clip_vision"):
+        (tmp_path / name).mkdir()
+        _, extensions = folder_paths.folder_names_and_paths[name]
+        monkeypatch.setitem(folder_paths.folder_names_and_paths, name, ([str(tmp_path / name)], extensions))
+    return tmp_path
+
+
+@pytest.fixture
+def reward(folders):
+    save_file(tiny_reward(), folders / "quality_estimators" / "reward.safetensors")
+    return "reward.safetensors"
+
+
+def images(count: int, seed: int = 3) -> torch.Tensor:
+    return torch.rand(count, 40, 48, 3, generator=torch.Generator().manual_seed(seed))
+
+
+def scoring(estimator: str, prompt: str = PROMPT, **options) -> dict:
+    return {
+        "images": node("TestGive", name="images"),
+        "estimator": node("AdaptiveLoadEstimator", estimator=estimator, **options),
+        "scores": node("AdaptiveQualityScore", estimator=["estimator", 0], images=["images", 0], prompt=prompt),
+        "gate": node("AdaptiveThresholdGate", scores=["scores", 0], table="this run", k=50.0),
+        "kept": node("TestKeep", value=["scores", 1], name="values"),
+        "kept_gate": node("TestKeep", value=["gate", 0], name="decision"),
+    }
+
+
+def choices() -> list[str]:
+    return module("host.estimator_files").estimator_choices()
+
+
+def test_both_folders_are_known_with_their_extensions():
+    for name in ("quality_estimators", "image_reward"):
+        paths, extensions = folder_paths.folder_names_and_paths[name]
+        assert any(path.endswith(name) for path in paths)
+        assert {".safetensors", ".pt", ".pth", ".bin"} <= extensions
+
+
+def test_only_files_that_can_be_read_are_offered(folders):
+    here, there = folders / "quality_estimators", folders / "image_reward"
+    save_file(tiny_reward(), here / "any name.safetensors")
+    save_file({"conv_in.weight": torch.ones(1)}, here / "unet.safetensors")
+    (here / "cut.safetensors").write_bytes(b"\x10\x00")
+    (here / "readme.txt").write_text("no weights")
+    torch.save(tiny_reward(), there / "ImageReward.pt")
+    torch.save({"w": torch.ones}, there / "code.pt")
+    assert choices() == ["demo", "ImageReward.pt", "any name.safetensors"]
+
+
+def test_a_name_in_both_folders_means_the_first(folders):
+    for name in ("image_reward", "quality_estimators"):
+        save_file(tiny_reward(), folders / name / "same.safetensors")
+    path = module("host.estimator_files").estimator_path("same.safetensors")
+    assert path.parent.name == "quality_estimators"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("unet.safetensors", "'unet.safetensors' is not a quality estimator; expected"),
+        ("cut.safetensors", "'cut.safetensors' is not a whole safetensors file"),
+        ("code.pt", "'code.pt' holds more than weights and was not opened"),
+        ("../image_reward/ImageReward.pt", "no estimator '../image_reward/ImageReward.pt'; choose one of demo"),
+        ("missing.pt", "there is no estimator 'missing.pt'; choose one of demo"),
+    ],
+)
+def test_what_is_no_estimator_is_refused_with_its_reason(folders, comfy_app, name, sentence):
+    here = folders / "quality_estimators"
+    save_file({"conv_in.weight": torch.ones(1)}, here / "unet.safetensors")
+    (here / "cut.safetensors").write_bytes(b"\x10\x00")
+    torch.save({"w": torch.ones}, here / "code.pt")
+    torch.save(tiny_reward(), folders / "image_reward" / "ImageReward.pt")
+    comfy_app.give["images"] = images(2)
+    with pytest.raises(ValueError, match="Load Estimator: ") as caught:
+        comfy_app.run(scoring(name))
+    assert sentence in str(caught.value)
+
+
+def test_the_published_layout_scores_in_the_graph_as_it_does_alone(reward, folders, comfy_app):
+    comfy_app.give["images"] = images(3)
+    values = comfy_app.run(scoring(reward)).kept["values"]
+    alone = module("adaptive_diffusion.estimators").load(folders / "quality_estimators" / reward)
+    assert alone.name == "ImageReward"
+    assert torch.allclose(torch.tensor(values), alone.score(images(3), PROMPT), atol=1e-6)
+
+
+def test_a_batch_of_one_stays_a_batch(reward, comfy_app):
+    comfy_app.give["images"] = images(1)
+    assert len(comfy_app.run(scoring(reward)).kept["values"]) == 1
+
+
+def test_half_precision_is_on_record(reward, comfy_app):
+    comfy_app.give["images"] = images(4)
+    run = comfy_app.run(scoring(reward, dtype="float16"))
+    assert run.kept["decision"][0].scores.dtype == "float16"
+    assert run.ui["scores"]["adaptive_scores"][0]["dtype"] == "float16"
+    exact = comfy_app.run(scoring(reward)).kept["values"]
+    assert 0 < max(abs(a - b) for a, b in zip(run.kept["values"], exact, strict=True)) < 0.05
+
+
+def test_scores_and_cut_prompts_are_said_on_the_node(reward, comfy_app):
+    comfy_app.give["images"] = images(2)
+    long = "red " * 40
+    run = comfy_app.run(scoring(reward, long))
+    first, second = run.kept["values"]
+    cut = "ImageReward reads the first 35 of 42 tokens of 'red red red red red red red red red red...'"
+    assert run.texts["scores"] == f"ImageReward: {first:.2f}, {second:.2f}\n{cut}"
+    assert run.ui["scores"]["adaptive_scores"][0]["truncated"] == [cut]
+    short = comfy_app.run(scoring(reward))
+    assert "\n" not in short.texts["scores"]
+    assert short.ui["scores"]["adaptive_scores"][0]["truncated"] == []
+
+
+def count(monkeypatch, owner, name) -> list:
+    """The first arguments with which owner.name is called from now on."""
+    calls, original = [], getattr(owner, name)
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, counted)
+    return calls
+
+
+def test_the_file_is_read_once_for_many_runs(reward, comfy_app, monkeypatch):
+    loads = count(monkeypatch, module("host.estimator").estimators, "load")
+    for seed in (1, 2, 3):
+        comfy_app.give["images"] = images(2, seed)
+        comfy_app.run(scoring(reward))
+    assert len(loads) == 1
+
+
+def test_another_prompt_for_the_same_images_encodes_nothing_again(reward, comfy_app, monkeypatch):
+    blip = module("adaptive_diffusion.estimators.blip_reward").BlipReward
+    encoded = count(monkeypatch, blip, "encode")
+    given = images(3)
+    comfy_app.give["images"] = given
+    graph = scoring(reward)
+    graph["again"] = node("AdaptiveQualityScore", estimator=["estimator", 0], images=["images", 0], prompt="a cat")
+    graph["kept_again"] = node("TestKeep", value=["again", 1], name="again")
+    kept = comfy_app.run(graph).kept
+    assert [len(pixels) for _, pixels in encoded] == [3]
+    assert kept["again"] != kept["values"]
+    comfy_app.give["images"] = given.clone()
+    assert comfy_app.run(graph).kept["again"] == kept["again"]
+    assert len(encoded) == 2
+
+
+def hosted(folders, name):
+    return module("host.estimator").HostedEstimator(folders / "quality_estimators" / name)
+
+
+def test_what_was_seen_goes_with_the_images(reward, folders):
+    judge = hosted(folders, reward)
+    given = images(3)
+    judge.score(given, [PROMPT])
+    features = weakref.ref(judge._seen[given])
+    assert features() is not None
+    del given
+    gc.collect()
+    assert features() is None
+
+
+def test_chunks_follow_the_free_memory(reward, folders, monkeypatch):
+    judge = hosted(folders, reward)
+    whole = judge.score(images(5), [PROMPT])
+    encoded = count(monkeypatch, type(judge.estimator), "encode")
+    each = module("host.estimator").BYTES_PER_IMAGE
+    monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: 4.5 * each)
+    assert torch.allclose(torch.tensor(judge.score(images(5), [PROMPT])), torch.tensor(whole), atol=1e-6)
+    assert [len(pixels) for _, pixels in encoded] == [2, 2, 1]
+    monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: 0)
+    judge.score(images(2, 8), [PROMPT])
+    assert [len(pixels) for _, pixels in encoded[3:]] == [1, 1]
+
+
+def loaded(judge) -> bool:
+    return any(model.model is judge.patcher for model in comfy.model_management.current_loaded_models)
+
+
+def test_the_weights_are_comfyuis_to_load_and_to_evict(reward, folders):
+    judge = hosted(folders, reward)
+    assert not loaded(judge)
+    first = judge.score(images(2), [PROMPT])
+    assert loaded(judge)
+    comfy.model_management.unload_all_models()
+    assert not loaded(judge)
+    assert judge.score(images(2), [PROMPT]) == first
+
+
+def test_freeing_gives_all_of_it_back(reward, comfy_app, monkeypatch):
+    made = []
+    host = module("host.estimator").HostedEstimator
+    load = host.__init__
+
+    def remembered(self, *args):
+        load(self, *args)
+        made.append(weakref.ref(self.estimator.module))
+
+    monkeypatch.setattr(host, "__init__", remembered)
+    comfy_app.give["images"] = images(2)
+    run = comfy_app.run(scoring(reward))
+    assert made[0]() is not None
+    del run
+    comfy.model_management.unload_all_models()
+    comfy_app.executor.reset()
+    gc.collect()
+    assert made[0]() is None
