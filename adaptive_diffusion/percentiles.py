@@ -120,6 +120,20 @@ class PercentileTable:
             self.name, self.scores + other.scores, self.estimator, student, prompts, self.source
         )
 
+    def check_estimator(self, name: str, dtype: str) -> None:
+        """ValueError where the table was made with another estimator, or with this one in another precision."""
+        made_for, made_in = self.estimator.get("name", name), self.estimator.get("dtype", dtype)
+        if made_for != name:
+            raise ValueError(
+                f"table '{self.name}' was made for the estimator {made_for}, but the scores are of {name}; "
+                f"choose a table of {name}"
+            )
+        if made_in != dtype:
+            raise ValueError(
+                f"table '{self.name}' was made in {made_in}, but the scores are {dtype}; "
+                "load the estimator in the table's precision"
+            )
+
     def differences(self, student: StudentInfo) -> list[str]:
         """Where `student`'s known settings differ from those the table was made with, each as one phrase."""
         now = asdict(student)

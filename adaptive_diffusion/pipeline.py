@@ -168,7 +168,9 @@ class AdaptiveDiffusionPipeline:
         height, width = drawn.pixels.shape[2:]
         steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
         student = StudentInfo(steps=steps, cfg=guidance, width=width, height=height)
-        _check_table(table, made_by, student)
+        table.check_estimator(judge.name, judge.dtype)
+        if differences := table.differences(student):
+            warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)
         return decide(scores, table.threshold(plan.k), table.name, plan.k, student)
 
     def _improve(self, drawn: _Drawn, decision: GateDecision, plan: _Plan) -> _Drawn:
@@ -314,18 +316,6 @@ def _check_counts(student: int, teacher: int, batch_size: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} is {count}; choose at least 1")
-
-
-def _check_table(table: PercentileTable, judge: dict[str, str], student: StudentInfo) -> None:
-    """Refuse a table of another estimator or precision; warn of one of another student."""
-    for key, now in judge.items():
-        if table.estimator.get(key, now) != now:
-            raise ValueError(
-                f"table '{table.name}' was made with the estimator {key} {table.estimator[key]}, but this "
-                f"one's is {now}; give a table of this estimator's scores"
-            )
-    if differences := table.differences(student):
-        warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)
 
 
 def _resized(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -6,10 +6,11 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.decision import StudentInfo
 from ..host.latents import fit_to_model, row_noise, with_samples
-from ..host.samplers import SAMPLERS, make_sampler
+from ..host.samplers import make_sampler
 from ..host.sampling import Progress, sample
 from ..host.schedules import STUDENT_SCHEDULERS, ModelSchedule, entered_sigmas, full_sigmas
 from ..host.types import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_input, steps_input
 
 TITLE = "Student Sample"
 
@@ -31,37 +32,17 @@ class StudentSample(io.ComfyNode):
                 io.Latent.Input(
                     "latent_image", tooltip="An empty latent, or an encoded image when denoise is below 1."
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="Same seed, same images. Drawn as KSampler draws it.",
+                seed_input("Same seed, same images. Drawn as KSampler draws it."),
+                steps_input(4, "More steps cost more; distilled models want 1 to 8."),
+                cfg_input(
+                    1.0, "Guidance. 1 evaluates the model once a step, anything else twice. Most students want 1."
                 ),
-                io.Int.Input(
-                    "steps", default=4, min=1, max=10000, tooltip="More steps cost more; distilled models want 1 to 8."
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=1.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    tooltip="Guidance. 1 evaluates the model once a step, anything else twice. Most students want 1.",
-                ),
-                io.Combo.Input(
-                    "sampler_name",
-                    options=SAMPLERS,
-                    default="lcm",
-                    tooltip="lcm for LCM models, euler for Lightning, euler_ancestral for Turbo.",
-                ),
-                io.Combo.Input(
-                    "scheduler",
-                    options=STUDENT_SCHEDULERS,
-                    default="lcm",
-                    tooltip="'lcm' and 'trailing' are the exact timesteps of LCM and Turbo models.",
+                *sampler_inputs(
+                    "lcm",
+                    "lcm for LCM models, euler for Lightning, euler_ancestral for Turbo.",
+                    STUDENT_SCHEDULERS,
+                    "lcm",
+                    "'lcm' and 'trailing' are the exact timesteps of LCM and Turbo models.",
                 ),
                 io.Float.Input(
                     "denoise",
@@ -72,10 +53,7 @@ class StudentSample(io.ComfyNode):
                     tooltip="1 draws from pure noise. Less keeps more of the given image; all steps run at any value.",
                 ),
                 io.Conditioning.Input("negative", optional=True, tooltip="What to avoid. Not needed at cfg 1."),
-                io.Sampler.Input("sampler", optional=True, tooltip="Used instead of sampler_name.", advanced=True),
-                io.Sigmas.Input(
-                    "sigmas", optional=True, tooltip="Used instead of steps, scheduler and denoise.", advanced=True
-                ),
+                *override_inputs("steps, scheduler and denoise"),
             ],
             outputs=[
                 io.Latent.Output(display_name="LATENT"),

@@ -9,10 +9,11 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..adaptive_diffusion.decision import GateDecision
 from ..host.latents import Latent, rejected_positions, row_noise, take
 from ..host.lists import per_decision, split_like
-from ..host.samplers import SAMPLERS, UNIPC, make_sampler
+from ..host.samplers import UNIPC, make_sampler
 from ..host.schedules import TEACHER_SCHEDULERS, UNIFORM, ModelSchedule
 from ..host.teacher import Job, run_jobs
 from ..host.types import DecisionLink
+from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_input, steps_input
 
 LAZY = ("model", "positive", "negative")
 Choice = dict[str, Any]
@@ -25,37 +26,15 @@ def teacher_inputs(steps: int, rollback: Sequence[io.Input] = ()) -> list[io.Inp
         io.Latent.Input("latent", tooltip="The student's latent: the whole batch, or only the rejected images."),
         io.Model.Input("model", lazy=True, tooltip="The slow, good model. Not even loaded while nothing is rejected."),
         io.Conditioning.Input("positive", lazy=True, tooltip="The prompt, encoded with the teacher's CLIP."),
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=0xFFFFFFFFFFFFFFFF,
-            control_after_generate=True,
-            tooltip="One for all, or one for each batch of a list.",
-        ),
-        io.Int.Input(
-            "steps", default=steps, min=1, max=10000, tooltip="A rejected image gets exactly this many steps."
-        ),
-        io.Float.Input(
-            "cfg",
-            default=8.0,
-            min=0.0,
-            max=100.0,
-            step=0.1,
-            round=0.01,
-            tooltip="Guidance: higher follows the prompt more closely. Anything but 1 doubles the cost.",
-        ),
-        io.Combo.Input(
-            "sampler_name",
-            options=SAMPLERS,
-            default=UNIPC,
-            tooltip="unipc_diffusers is the second-order UniPC of the method's own pipeline.",
-        ),
-        io.Combo.Input(
-            "scheduler",
-            options=TEACHER_SCHEDULERS,
-            default=UNIFORM,
-            tooltip="How the steps are spaced: evenly in time, or as ComfyUI's schedulers space them.",
+        seed_input("One for all, or one for each batch of a list."),
+        steps_input(steps, "A rejected image gets exactly this many steps."),
+        cfg_input(8.0, "Guidance: higher follows the prompt more closely. Anything but 1 doubles the cost."),
+        *sampler_inputs(
+            UNIPC,
+            "unipc_diffusers is the second-order UniPC of the method's own pipeline.",
+            TEACHER_SCHEDULERS,
+            UNIFORM,
+            "How the steps are spaced: evenly in time, or as ComfyUI's schedulers space them.",
         ),
         *rollback,
         io.Int.Input(
@@ -67,8 +46,7 @@ def teacher_inputs(steps: int, rollback: Sequence[io.Input] = ()) -> list[io.Inp
             tooltip="Rejected images of all prompts are improved together; fewer at a time need less memory.",
         ),
         io.Conditioning.Input("negative", lazy=True, optional=True, tooltip="What to avoid. Not needed at cfg 1."),
-        io.Sampler.Input("sampler", optional=True, advanced=True, tooltip="Used instead of sampler_name."),
-        io.Sigmas.Input("sigmas", optional=True, advanced=True, tooltip="Used instead of steps and scheduler."),
+        *override_inputs("steps and scheduler"),
     ]
 
 

@@ -104,7 +104,8 @@ class ThresholdGate(io.ComfyNode):
                 decisions, warnings = [decide(group, threshold_override[0], "override") for group in groups], []
             else:
                 chosen = percentile_table[0] or _table(table[0], groups, k[0])
-                warnings = _check_table(chosen, groups[0], student[0])
+                chosen.check_estimator(groups[0].estimator, groups[0].dtype)
+                warnings = _warnings(chosen, student[0])
                 decisions = [decide(group, chosen.threshold(k[0]), chosen.name, k[0]) for group in groups]
             decisions = _with_students(decisions, student)
         shown = _payload(decisions, warnings)
@@ -129,19 +130,7 @@ def _table(name: str, groups: Sequence[QualityScores], k: float) -> PercentileTa
     return PercentileTable.from_scores(THIS_RUN, values, {"name": groups[0].estimator, "dtype": groups[0].dtype})
 
 
-def _check_table(table: PercentileTable, scores: QualityScores, student: StudentInfo | None) -> list[str]:
-    made_for = table.estimator.get("name", scores.estimator)
-    if made_for != scores.estimator:
-        raise ValueError(
-            f"table '{table.name}' was made for the estimator {made_for}, but the scores are of "
-            f"{scores.estimator}; choose a table of {scores.estimator} or '{THIS_RUN}'"
-        )
-    dtype = table.estimator.get("dtype", scores.dtype)
-    if dtype != scores.dtype:
-        raise ValueError(
-            f"table '{table.name}' was made in {dtype}, but the scores are {scores.dtype}; "
-            "load the estimator in the table's precision"
-        )
+def _warnings(table: PercentileTable, student: StudentInfo | None) -> list[str]:
     differences = table.differences(student) if student else []
     return [f"table '{table.name}' was made with another student: {', '.join(differences)}"] if differences else []
 

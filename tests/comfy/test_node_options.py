@@ -113,7 +113,7 @@ def test_an_empty_side_of_a_split_is_one_blocker(indices, sizes):
 class Judge:
     """An estimator that notes its prompts and gives the same score to all."""
 
-    estimator = SimpleNamespace(name="stub", dtype="float32")
+    estimator = SimpleNamespace(name="stub", dtype="float32", uses_prompt=False)
 
     def __init__(self) -> None:
         self.prompts: list[tuple[str, ...]] = []

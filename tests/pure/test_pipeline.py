@@ -312,7 +312,7 @@ def test_the_table_decides_and_a_tie_keeps_the_student(tmp_path):
 def test_a_table_of_another_estimator_is_refused_and_of_another_student_noted():
     pipeline = adaptive(0.0, 1.0)
     other = PercentileTable("other", {50.0: 0.0}, estimator={"name": "ImageReward"})
-    with pytest.raises(ValueError, match="'other' was made with the estimator name ImageReward, but this one"):
+    with pytest.raises(ValueError, match="'other' was made for the estimator ImageReward, but the scores are of"):
         pipeline(PROMPTS[:2], table=other, **QUICK)
     old = PercentileTable("old", {50.0: 0.0}, student={"steps": 4, "cfg": 1.0})
     with pytest.warns(UserWarning, match="'old' was made with another student: steps 2 instead of 4$"):
