@@ -62,7 +62,7 @@ class QualityScore(io.ComfyNode):
             scores = [_score(judge, batch) for batch in batches]
         values = [value for group in scores for value in group.values]
         cut = truncated(judge.estimator, [text for batch in batches for text in batch.prompts])
-        show_text(cls.hidden.unique_id, "\n".join([_listed(judge.estimator.name, values), *cut]))
+        show_text(cls.hidden, "\n".join([_listed(judge.estimator.name, values), *cut]))
         shown = {
             "estimator": judge.estimator.name,
             "dtype": judge.estimator.dtype,
