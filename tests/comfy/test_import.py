@@ -19,8 +19,9 @@ asyncio.run(nodes.init_extra_nodes(init_custom_nodes=False, init_api_nodes=False
 
 def state():
     loggers = {name: logging.getLogger(name).level for name in logging.root.manager.loggerDict}
+    loggers[""] = logging.root.level
     packages = {name.split(".")[0] for name in sys.modules}
-    return {"packages": packages, "filters": list(map(str, warnings.filters)), "levels": loggers | {"": logging.root.level}}
+    return {"packages": packages, "filters": list(map(str, warnings.filters)), "levels": loggers}
 
 before = state()
 assert asyncio.run(nodes.load_custom_node(sys.argv[1]))
