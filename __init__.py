@@ -2,6 +2,8 @@
 
 from .nodes import AdaptiveDiffusionExtension
 
+WEB_DIRECTORY = "./web"
+
 
 async def comfy_entrypoint() -> AdaptiveDiffusionExtension:
     return AdaptiveDiffusionExtension()

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from . import blip_reward
+from . import blip_reward, clip_scores
 from .base import Estimator
 from .weights import EXTENSIONS, Shapes, read, shapes
 
@@ -29,19 +29,24 @@ def load(
     """
     path = Path(path)
     state, metadata = read(path)
-    _expect_kind(path.name, {key: tuple(tensor.shape) for key, tensor in state.items()})
-    return blip_reward.build(state, metadata, operations, DTYPES[dtype])
+    kind = _kind(path.name, {key: tuple(tensor.shape) for key, tensor in state.items()})
+    if kind == blip_reward.KIND:
+        return blip_reward.build(state, metadata, operations, DTYPES[dtype])
+    vision = read(clip_vision)[0] if clip_vision else None
+    return clip_scores.build(kind, state, clip_tokenizer, vision, DTYPES[dtype])
 
 
 def kind_of(path: Path) -> str:
     """What a file is told to be by its keys, without reading its weights; ValueError where it is no estimator."""
-    return _expect_kind(path.name, shapes(path))
+    return _kind(path.name, shapes(path))
 
 
-def _expect_kind(name: str, found: Shapes) -> str:
+def _kind(name: str, found: Shapes) -> str:
     if blip_reward.recognises(found):
-        return "ImageReward"
+        return blip_reward.KIND
+    if kind := clip_scores.recognises(found):
+        return kind
     raise ValueError(
-        f"'{name}' is not a quality estimator; expected ImageReward's keys "
-        f"(blip.visual_encoder, blip.text_encoder, mlp.layers), found '{next(iter(found), 'none')}'"
+        f"'{name}' is not a quality estimator; expected the weights of ImageReward, CycleReward, HPSv2.1, PickScore, "
+        f"CLIP ViT-L/14 or the LAION aesthetic predictor, found '{next(iter(found), 'none')}'"
     )

@@ -14,6 +14,7 @@ from .reward_net import HEAD, TEXT, VISION, RewardNet, has_gelu_head, read_confi
 from .weights import Shapes
 from .words import WordTokenizer
 
+KIND = "ImageReward"
 METADATA = "estimator"
 UNUSED = ("blip.vision_proj.", "blip.text_proj.", "blip.text_encoder.embeddings.position_ids")
 

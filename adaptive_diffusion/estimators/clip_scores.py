@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -122,14 +121,13 @@ def _has(shapes: Shapes, key: str, shape: tuple[int, ...]) -> bool:
 def build(
     kind: str,
     state: State,
-    operations: Any,
     tokenizer_folder: Path | None,
     clip_vision_state: State | None,
     dtype: torch.dtype,
 ) -> Estimator:
     """The estimator `kind` (a name that `recognises` gives) with the weights of `state`, computing in `dtype`.
 
-    operations: not used, the layers are transformers' own. tokenizer_folder: with CLIP's vocab.json and merges.txt.
+    tokenizer_folder: with CLIP's vocab.json and merges.txt.
     clip_vision_state: of CLIP ViT-L/14, which the LAION predictor rests on.
     ValueError where a file is not given, or a weight is missing, unknown or misshaped.
     """

@@ -82,6 +82,18 @@ def test_only_files_that_can_be_read_are_offered(folders):
     assert choices() == ["demo", "ImageReward.pt", "any name.safetensors"]
 
 
+def test_a_predictor_without_its_image_encoder_says_what_to_choose(folders, comfy_app):
+    widths = {0: (1024, 768), 2: (128, 1024), 4: (64, 128), 6: (16, 64), 7: (1, 16)}
+    state = {f"layers.{i}.weight": torch.zeros(shape) for i, shape in widths.items()}
+    state |= {f"layers.{i}.bias": torch.zeros(shape[0]) for i, shape in widths.items()}
+    torch.save(state, folders / "quality_estimators" / "aesthetic.pth")
+    comfy_app.give["images"] = images(2)
+    sentence = comfy_app.fails(scoring("aesthetic.pth"))
+    assert sentence.startswith("Load Estimator: LAION aesthetic v2 needs the image encoder of CLIP ViT-L/14")
+    with pytest.raises(ValueError, match="there is no file '../secret.safetensors' in models/clip_vision"):
+        comfy_app.run(scoring("aesthetic.pth", clip_vision="../secret.safetensors"))
+
+
 def test_a_name_in_both_folders_means_the_first(folders):
     for name in ("image_reward", "quality_estimators"):
         save_file(tiny_reward(), folders / name / "same.safetensors")

@@ -67,7 +67,7 @@ def network(kind: str, words, **text) -> torch.nn.Module:
 def pair(request, words, folder):
     """transformers' network and the estimator with its weights."""
     clip = network(request.param, words)
-    return clip, build(request.param, clip.state_dict(), None, folder, None, torch.float32)
+    return clip, build(request.param, clip.state_dict(), folder, None, torch.float32)
 
 
 def pictures(size=(SIDE, SIDE), count: int = 3) -> torch.Tensor:
@@ -126,7 +126,7 @@ def test_images_and_prompts_are_encoded_once(pair):
 
 def test_the_older_way_to_find_the_end_gives_the_same(words, folder):
     old = network("PickScore", words, eos_token_id=2)
-    estimator = build("PickScore", old.state_dict(), None, folder, None, torch.float32)
+    estimator = build("PickScore", old.state_dict(), folder, None, torch.float32)
     expected = logits(old, words, PROMPTS, pictures())
     assert (estimator.score_each(pictures(), PROMPTS) - expected).abs().max() <= 1e-4
 
@@ -155,7 +155,7 @@ def test_human_preference_is_that_of_open_clip_with_hpsv2s_preprocessing(table):
 
 def test_human_preference_is_the_cosine_without_transformers_text_cleaning(words, folder):
     clip = network("HPSv2.1", words)
-    estimator = build("HPSv2.1", clip.state_dict(), None, folder, None, torch.float32)
+    estimator = build("HPSv2.1", clip.state_dict(), folder, None, torch.float32)
     expected = logits(clip, words, ["a cat & a 'red' dog"], pictures()) / clip.logit_scale.exp().item()
     scores = estimator.score(pictures(), "  a CAT &amp; a ‘red’\x07 ｄog ")
     assert (scores - expected[:, 0]).abs().max() <= 1e-5
@@ -171,7 +171,7 @@ def aesthetic_head(width: int = 20) -> dict[str, torch.Tensor]:
 
 def test_the_aesthetic_score_is_affine_in_the_normalised_embedding(words):
     clip, head = network("CLIPScore", words), aesthetic_head()
-    estimator = build("LAION aesthetic v2", head, None, None, clip.state_dict(), torch.float32)
+    estimator = build("LAION aesthetic v2", head, None, clip.state_dict(), torch.float32)
     with torch.inference_mode():
         features = clip.visual_projection(clip.vision_model(normalised(pictures())).pooler_output)
     values = features.double() / features.double().norm(dim=1, keepdim=True)
@@ -184,7 +184,7 @@ def test_the_aesthetic_score_is_affine_in_the_normalised_embedding(words):
 
 def test_the_aesthetic_score_crops_as_openais_clip(words):
     clip = network("CLIPScore", words)
-    estimator = build("LAION aesthetic v2", aesthetic_head(), None, None, clip.state_dict(), torch.float32)
+    estimator = build("LAION aesthetic v2", aesthetic_head(), None, clip.state_dict(), torch.float32)
     batch = pictures((SIDE, SIDE + 7))
     assert torch.allclose(estimator.score(batch, ""), estimator.score(batch[:, :, 4 : 4 + SIDE], ""), atol=1e-5)
 
@@ -194,7 +194,7 @@ def test_half_weights_compute_in_the_type_asked_for(pair, folder):
     half = {key: tensor.half() for key, tensor in clip.state_dict().items()}
 
     def table(state, dtype):
-        built = build(estimator.name, state, None, folder, None, dtype)
+        built = build(estimator.name, state, folder, None, dtype)
         return built.dtype, built.score_each(pictures(), PROMPTS)
 
     _, exact = table({key: tensor.float() for key, tensor in half.items()}, torch.float32)
@@ -249,19 +249,19 @@ def test_the_words_of_another_vocabulary_are_refused(folder, words):
     clip = network("PickScore", words)
     weights = clip.state_dict() | {"text_model.embeddings.token_embedding.weight": torch.zeros(40, WIDTH)}
     with pytest.raises(ValueError, match=r"has 194 words and PickScore's weights have 40; name the folder"):
-        build("PickScore", weights, None, folder, None, torch.float32)
+        build("PickScore", weights, folder, None, torch.float32)
 
 
 def test_a_missing_tokenizer_or_image_encoder_is_said(tmp_path, words):
     weights = network("PickScore", words).state_dict()
     with pytest.raises(ValueError, match="PickScore needs CLIP's tokenizer and none was given; name a folder"):
-        build("PickScore", weights, None, None, None, torch.float32)
+        build("PickScore", weights, None, None, torch.float32)
     with pytest.raises(ValueError, match=r"'vocab.json' of CLIP's tokenizer is not in '.*'; name a folder"):
-        build("PickScore", weights, None, tmp_path, None, torch.float32)
+        build("PickScore", weights, tmp_path, None, torch.float32)
     with pytest.raises(ValueError, match="needs the image encoder of CLIP ViT-L/14 and none was given; choose"):
-        build("LAION aesthetic v2", aesthetic_head(), None, None, None, torch.float32)
+        build("LAION aesthetic v2", aesthetic_head(), None, None, torch.float32)
     with pytest.raises(ValueError, match="reads 24 numbers an image, this CLIP gives 20; use CLIP ViT-L/14"):
-        build("LAION aesthetic v2", aesthetic_head(24), None, None, weights, torch.float32)
+        build("LAION aesthetic v2", aesthetic_head(24), None, weights, torch.float32)
 
 
 FC1, PROJECTION = "text_model.encoder.layers.1.mlp.fc1.weight", "visual_projection.weight"
@@ -275,7 +275,7 @@ def test_missing_unknown_and_misshaped_weights_are_refused(name, folder, words):
     spoiled = [without, weights | {name: torch.zeros(3, 5)}, without | {name + "x": weights[name]}]
     for state in spoiled:
         with pytest.raises(ValueError, match=r"^CLIP's weight") as error:
-            build("PickScore", state, None, folder, None, torch.float32)
+            build("PickScore", state, folder, None, torch.float32)
         assert "\n" not in str(error.value)
 
 
@@ -285,13 +285,13 @@ def test_a_spoiled_aesthetic_head_is_refused(name, words):
     without = {key: tensor for key, tensor in head.items() if key != name}
     for state in (without, head | {name: torch.zeros(3, 5)}, head | {"layers.1.weight": torch.zeros(1)}):
         with pytest.raises(ValueError, match="^the aesthetic predictor's weight"):
-            build("LAION aesthetic v2", state, None, None, clip, torch.float32)
+            build("LAION aesthetic v2", state, None, clip, torch.float32)
 
 
 def test_stored_places_and_buffers_are_left_out(words, folder):
     clip = network("PickScore", words)
     extra = {f"{tower}_model.embeddings.position_ids": torch.arange(9)[None] for tower in ("text", "vision")}
-    estimator = build("PickScore", clip.state_dict() | extra, None, folder, None, torch.float32)
+    estimator = build("PickScore", clip.state_dict() | extra, folder, None, torch.float32)
     expected = logits(clip, words, ["cat"], pictures())
     assert (estimator.score(pictures(), "cat") - expected[:, 0]).abs().max() <= 1e-4
 
