@@ -35,6 +35,11 @@ class HostedEstimator:
         )
         self._seen: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
+    @property
+    def described(self) -> dict[str, str]:
+        """The estimator as a percentile table records it."""
+        return {"name": self.estimator.name, "dtype": self.estimator.dtype}
+
     def score(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
         """One score per image of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
         check_images(images)

@@ -56,3 +56,10 @@ class Progress:
             self._show(start + step, x0, x, self.total)
 
         return show
+
+
+class Silent:
+    """No progress bar and no previews, for work that shows its own."""
+
+    def callback(self, steps: int) -> Callable:
+        return lambda step, x0, x, total: None

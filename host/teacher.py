@@ -10,7 +10,7 @@ from ..adaptive_diffusion.noise import derive_seed
 from .conditioning import Conditioning, RowSlicer, signature
 from .latents import Latent, with_samples
 from .samplers import per_row
-from .sampling import Progress, sample
+from .sampling import Progress, Silent, sample
 
 
 @dataclass
@@ -51,12 +51,15 @@ class Job:
 Row = tuple[Job, int]
 
 
-def run_jobs(jobs: Sequence[Job], max_batch: int) -> list[Latent]:
-    """Each job's latent with its images improved; rows of equal `Job.key` are sampled together, up to `max_batch`."""
+def run_jobs(jobs: Sequence[Job], max_batch: int, progress: Progress | Silent | None = None) -> list[Latent]:
+    """Each job's latent with its images drawn; rows of equal `Job.key` are sampled together, up to `max_batch`.
+
+    progress: what is told of every step; a bar with previews where none is given.
+    """
     if not jobs:
         return []
     batches = [batch for rows in _pools(jobs) for batch in _chunks(rows, max_batch)]
-    progress = Progress(jobs[0].model, sum(len(batch[0][0].sigmas) - 1 for batch in batches))
+    progress = progress or Progress(jobs[0].model, sum(len(batch[0][0].sigmas) - 1 for batch in batches))
     done: dict[tuple[int, int], torch.Tensor] = {}
     for batch in batches:
         samples = _sample_batch(batch, progress)
@@ -75,7 +78,7 @@ def _chunks(rows: list[Row], size: int) -> Iterable[list[Row]]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def _sample_batch(batch: list[Row], progress: Progress) -> torch.Tensor:
+def _sample_batch(batch: list[Row], progress: Progress | Silent) -> torch.Tensor:
     parts = _by_job(batch)
     first = batch[0][0]
     slicer = RowSlicer([[job.rows[i] for i in positions] for job, positions in parts])

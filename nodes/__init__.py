@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.estimator_files import register_estimators
+from .calibrate import Calibrate
 from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
 from .merge import Merge
@@ -26,6 +27,7 @@ NODES: list[type[io.ComfyNode]] = [
     Split,
     Merge,
     TableFromScores,
+    Calibrate,
     Report,
 ]
 

@@ -1,11 +1,10 @@
 """Draw a batch with the fast model."""
 
-import os
-
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.decision import StudentInfo
 from ..host.latents import fit_to_model, row_noise, with_samples
+from ..host.models import model_name
 from ..host.samplers import make_sampler
 from ..host.sampling import Progress, sample
 from ..host.schedules import STUDENT_SCHEDULERS, ModelSchedule, entered_sigmas, full_sigmas
@@ -13,6 +12,7 @@ from ..host.types import ALIASES, CATEGORY, StudentInfoLink, speaking_for
 from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_input, steps_input
 
 TITLE = "Student Sample"
+GIVEN = "given by a link"
 
 
 class StudentSample(io.ComfyNode):
@@ -81,33 +81,29 @@ class StudentSample(io.ComfyNode):
             latent = fit_to_model(model, latent_image)
             if sigmas is None:
                 sigmas = _sigmas(model, scheduler, steps, denoise, sampler_name)
+                scheduler = scheduler if denoise == 1 else f"{scheduler} from {denoise:g}"
+            else:
+                scheduler = GIVEN
             if sampler is None:
                 sampler = make_sampler(sampler_name, ModelSchedule(model.get_model_object("model_sampling")).flow)
+            else:
+                sampler_name = GIVEN
             count = latent["samples"].shape[0]
             noise = row_noise(latent, range(count), count, seed)
             callback = Progress(model, len(sigmas) - 1).callback(len(sigmas) - 1)
             samples = sample(model, positive, negative, cfg, noise, latent, sampler, sigmas, seed, callback)
         ratio = model.get_model_object("latent_format").spacial_downscale_ratio
         height, width = (ratio * side for side in samples.shape[-2:])
-        return io.NodeOutput(
-            with_samples(latent, samples),
-            StudentInfo(
-                _name(model), len(sigmas) - 1, cfg, sampler_name, scheduler, width, height, _patches(model), seed
-            ),
+        drawn = StudentInfo(
+            model_name(model), len(sigmas) - 1, cfg, sampler_name, scheduler, width, height, _patches(model), seed
         )
+        return io.NodeOutput(with_samples(latent, samples), drawn)
 
 
 def _sigmas(model, scheduler: str, steps: int, denoise: float, sampler_name: str):
     if denoise < 1:
         return entered_sigmas(model, scheduler, steps, "schedule", denoise, sampler_name)
     return full_sigmas(model, scheduler, steps, sampler_name)
-
-
-def _name(model) -> str | None:
-    """The base name of the file the model was loaded from, where core remembers it."""
-    origin = model.cached_patcher_init
-    path = origin[1][0] if origin and origin[1] else None
-    return os.path.splitext(os.path.basename(path))[0] if isinstance(path, str) else None
 
 
 def _patches(model) -> str | None:

@@ -1,0 +1,84 @@
+"""Scores of an unfinished calibration, kept so that a killed run loses none of them."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+FORMAT = "adaptive-diffusion journal"
+VERSION = 1
+
+
+class Journal:
+    """A file with one line for what is calibrated and one for every batch of scores, each written through to disk.
+
+    scores: those of earlier runs and of this one, by the number of their prompt.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, Any]):
+        """Go on with the journal at `path`, or begin one; ValueError where it is of another calibration or damaged."""
+        self.path = path
+        self.scores: dict[int, float] = {}
+        head = {"format": FORMAT, "version": VERSION, **about}
+        lines = self._whole_lines()
+        if not lines:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(head)
+            return
+        self._check_head(lines[0], json.loads(json.dumps(head)))
+        for line in lines[1:]:
+            self.scores |= _batch(line, path)
+
+    def add(self, first: int, scores: Sequence[float]) -> None:
+        """Keep the scores of the prompts from number `first` on; they are on disk when this returns."""
+        self._append({"first": first, "scores": list(scores)})
+        self.scores |= dict(enumerate(scores, first))
+
+    def close(self) -> None:
+        """Remove the file, once its scores are safe in a table."""
+        self.path.unlink(missing_ok=True)
+
+    def _append(self, content: Mapping[str, Any]) -> None:
+        with self.path.open("ab") as file:
+            file.write(json.dumps(content).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _whole_lines(self) -> list[bytes]:
+        """The file's lines; a last one that was cut while it was written is taken away."""
+        if not self.path.exists():
+            return []
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with self.path.open("r+b") as file:
+                file.truncate(len(whole))
+        return whole.splitlines()
+
+    def _check_head(self, line: bytes, expected: dict[str, Any]) -> None:
+        found = _parsed(line, self.path)
+        for key in expected:
+            if found.get(key) != expected[key]:
+                raise ValueError(
+                    f"an unfinished calibration '{self.path.stem}' has {key} {found.get(key)!r} instead of "
+                    f"{expected[key]!r}; choose another name, or delete {self.path.name} to begin again"
+                )
+
+
+def _parsed(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} is damaged; delete it to begin this calibration again")
+    return content
+
+
+def _batch(line: bytes, path: Path) -> dict[int, float]:
+    content = _parsed(line, path)
+    first, scores = content.get("first"), content.get("scores")
+    if not isinstance(first, int) or not isinstance(scores, list) or not all(isinstance(s, float) for s in scores):
+        raise ValueError(f"{path.name} is damaged; delete it to begin this calibration again")
+    return dict(enumerate(scores, first))

@@ -1,0 +1,149 @@
+"""Scores of a student's images for many prompts, in bounded memory and so that nothing is done twice."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import torch
+
+import nodes as core
+
+from ..adaptive_diffusion.decision import StudentInfo
+from ..adaptive_diffusion.estimators.base import check_prompts
+from ..adaptive_diffusion.journal import Journal
+from ..adaptive_diffusion.percentiles import PercentileTable
+from .conditioning import Conditioning
+from .display import ScoresSoFar
+from .estimator import HostedEstimator
+from .latents import fit_to_model, row_noise
+from .models import model_name
+from .samplers import SAMPLERS, make_sampler
+from .sampling import Silent
+from .schedules import STUDENT_SCHEDULERS, ModelSchedule, full_sigmas
+from .teacher import Job, run_jobs
+
+CHUNK = 32
+JOURNAL = ".journal"
+NEEDED = ("steps", "cfg", "sampler", "scheduler", "width", "height")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What draws and scores the images; prompt i is drawn with seed + i."""
+
+    model: Any
+    clip: Any
+    vae: Any
+    judge: HostedEstimator
+    student: StudentInfo
+    prompts: Sequence[str]
+    seed: int
+    batch: int
+    negative: Conditioning | None
+
+    def about(self) -> dict[str, Any]:
+        """What must be the same for a run to go on where another stopped."""
+        student = {key: value for key, value in asdict(self.student).items() if key != "seed"}
+        return {"estimator": self.judge.described, "student": student, "prompts": self.described, "batch": self.batch}
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The prompts as a table records them."""
+        digest = hashlib.sha256(json.dumps(list(self.prompts)).encode()).hexdigest()
+        return {"count": len(self.prompts), "seed": self.seed, "sha256": digest}
+
+
+def check(task: Calibration) -> None:
+    """ValueError where the student's settings are unknown or would not be repeated, or a prompt is empty."""
+    student = task.student
+    for name in NEEDED:
+        if getattr(student, name) is None:
+            raise ValueError(f"the student's {name} is not known; link the student output of Student Sample")
+    if student.sampler not in SAMPLERS or student.scheduler not in STUDENT_SCHEDULERS:
+        raise ValueError(
+            f"the student was drawn with sampler {student.sampler} and schedule {student.scheduler}, which cannot be "
+            "repeated from their names; calibrate with Table from Scores instead"
+        )
+    name = model_name(task.model)
+    if name and student.name and name != student.name:
+        raise ValueError(f"the settings are of the student {student.name}, but the model is {name}; link one student")
+    if student.cfg != 1 and task.negative is None:
+        raise ValueError(
+            f"the student runs at cfg {student.cfg:g}, which needs a negative; link the one it is used with"
+        )
+    check_prompts(task.prompts)
+
+
+def calibrate(path: Path, task: Calibration, shown: ScoresSoFar) -> PercentileTable:
+    """Score every prompt, going on where an earlier run stopped, and save their table at `path`."""
+    journal = Journal(path.with_suffix(JOURNAL), task.about())
+    for _ in score_all(task, journal):
+        shown.tell(journal.scores)
+    scores = [journal.scores[i] for i in range(len(task.prompts))]
+    table = PercentileTable.from_scores(path.stem, scores, task.judge.described, task.student, task.described)
+    table.save(path)
+    journal.close()
+    return table
+
+
+def finished(path: Path, task: Calibration) -> PercentileTable:
+    """The table that this calibration has made already; ValueError where it is another's."""
+    table, about = PercentileTable.load(path), task.about()
+    known = {key: value for key, value in about["student"].items() if value is not None}
+    for part, now in (("estimator", about["estimator"]), ("student", known), ("prompts", about["prompts"])):
+        if getattr(table, part) != now:
+            raise ValueError(
+                f"table '{path.stem}' exists with {part} {dict(getattr(table, part))}, not {now}; choose another name"
+            )
+    return table
+
+
+def score_all(task: Calibration, journal: Journal) -> Iterator[int]:
+    """Score every prompt that the journal lacks; yields how many are done after each batch.
+
+    The models take turns once per CHUNK images, not once per batch: all texts, all drawings, then image by image.
+    """
+    starts = [s for s in range(0, len(task.prompts), task.batch) if s not in journal.scores]
+    size = max(1, CHUNK // task.batch)
+    for i in range(0, len(starts), size):
+        drawn = _draw(task, starts[i : i + size])
+        for first, latent in zip(starts[i : i + size], drawn, strict=True):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            images = core.VAEDecode().decode(task.vae, latent)[0]
+            journal.add(first, task.judge.score(images, task.prompts[first : first + task.batch]))
+            yield len(journal.scores)
+
+
+def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tensor]]:
+    """The latents of the batches that begin with these prompts."""
+    numbers = [range(first, min(first + task.batch, len(task.prompts))) for first in starts]
+    texts = {i: core.CLIPTextEncode().encode(task.clip, task.prompts[i])[0] for batch in numbers for i in batch}
+    sigmas = full_sigmas(task.model, task.student.scheduler, task.student.steps, task.student.sampler)
+    batches = [[_job(task, i, texts[i], sigmas) for i in batch] for batch in numbers]
+    return [
+        {"samples": torch.cat([row["samples"] for row in run_jobs(jobs, task.batch, Silent())])} for jobs in batches
+    ]
+
+
+def _job(task: Calibration, i: int, positive: Conditioning, sigmas: torch.Tensor) -> Job:
+    """Prompt i as Student Sample draws a batch of one with seed + i."""
+    empty = core.EmptyLatentImage().generate(task.student.width, task.student.height, 1)[0]
+    latent = fit_to_model(task.model, empty)
+    flow = ModelSchedule(task.model.get_model_object("model_sampling")).flow
+    return Job(
+        model=task.model,
+        positive=positive,
+        negative=task.negative,
+        cfg=task.student.cfg,
+        latent=latent,
+        noise=row_noise(latent, (0,), 1, task.seed + i),
+        rows=(0,),
+        seed=task.seed + i,
+        sampler=make_sampler(task.student.sampler, flow),
+        sampler_key=task.student.sampler,
+        sigmas=sigmas,
+    )

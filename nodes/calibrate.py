@@ -1,0 +1,55 @@
+"""Calibrate: score a student's images for many prompts and save their table."""
+
+from comfy_api.latest import io
+
+from ..host.calibration import Calibration, calibrate, check, finished
+from ..host.display import ScoresSoFar
+from ..host.folders import new_table_path
+from ..host.types import ALIASES, CATEGORY, EstimatorLink, StudentInfoLink, TableLink, speaking_for
+
+TITLE = "Calibrate"
+
+
+class Calibrate(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveCalibrate",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Draws and scores an image for each of many prompts and saves their table for Threshold Gate. "
+            "Interrupted, it keeps what was done; queue it again to go on.",
+            search_aliases=[*ALIASES, "percentiles", "threshold", "table"],
+            is_input_list=True,
+            is_output_node=True,
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                io.Model.Input("model", tooltip="The student, with its LoRA if it has one."),
+                io.Clip.Input("clip", tooltip="The student's."),
+                io.Vae.Input("vae", tooltip="The student's."),
+                EstimatorLink.Input("estimator", tooltip="The one that will score your images."),
+                StudentInfoLink.Input("student", tooltip="From Student Sample: its settings are repeated exactly."),
+                io.String.Input("prompts", force_input=True, tooltip="A list of texts, such as from Load Prompts."),
+                io.String.Input("name", default="my student", tooltip="The table's name in Threshold Gate."),
+                io.Int.Input("seed", default=0, min=0, max=2**63 - 1, tooltip="Prompt i is drawn with seed + i."),
+                io.Int.Input("batch", default=4, min=1, max=4096, tooltip="Images drawn at a time."),
+                io.Conditioning.Input(
+                    "negative", optional=True, tooltip="What the student is to avoid. Not needed at cfg 1."
+                ),
+            ],
+            outputs=[TableLink.Output(display_name="table")],
+        )
+
+    @classmethod
+    def execute(cls, model, clip, vae, estimator, student, prompts, name, seed, batch, negative=(None,)):
+        with speaking_for(TITLE):
+            path = new_table_path(name[0].strip())
+            task = Calibration(
+                model[0], clip[0], vae[0], estimator[0], student[0], prompts, seed[0], batch[0], negative[0]
+            )
+            check(task)
+            table = (
+                finished(path, task) if path.exists() else calibrate(path, task, ScoresSoFar(cls.hidden, len(prompts)))
+            )
+        shown = {"name": table.name, "count": len(table.scores), "percentiles": list(table.percentiles.items())}
+        return io.NodeOutput(table, ui={"adaptive_table": [shown]})
