@@ -6,6 +6,7 @@ from ..host.estimator_files import register_estimators
 from .calibrate import Calibrate
 from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
+from .load_prompts import LoadPrompts
 from .merge import Merge
 from .quality_score import QualityScore
 from .report import Report
@@ -19,6 +20,7 @@ from .threshold_gate import ThresholdGate
 NODES: list[type[io.ComfyNode]] = [
     LoadDemoModels,
     LoadEstimator,
+    LoadPrompts,
     StudentSample,
     QualityScore,
     ThresholdGate,

@@ -1,0 +1,66 @@
+"""Read prompts from a file, with a seed for each."""
+
+from comfy_api.latest import io
+
+from ..adaptive_diffusion.prompts import CAPTION, MOST_PROMPTS, prompt_seeds, read_prompts
+from ..host.prompt_files import BUNDLED, prompt_choices, prompt_path
+from ..host.types import ALIASES, CATEGORY, speaking_for
+from .sampling_inputs import seed_input
+
+TITLE = "Load Prompts"
+
+
+class LoadPrompts(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveLoadPrompts",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="A list of prompts from a file, each different one once, with a seed for each.",
+            search_aliases=[*ALIASES, "csv", "jsonl", "text file", "prompt list", "batch prompts"],
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=prompt_choices(),
+                    default=BUNDLED,
+                    tooltip="'bundled' is a varied set that comes with the pack. Others are CSV, TXT (one a line) and "
+                    "JSONL files in ComfyUI's input folder.",
+                ),
+                io.String.Input(
+                    "column", default=CAPTION, tooltip="The column of a CSV or key of a JSONL file; not used for TXT."
+                ),
+                io.Int.Input(
+                    "count",
+                    default=0,
+                    min=0,
+                    max=MOST_PROMPTS,
+                    tooltip="How many to draw by the seed; more adds to the same ones. 0: all, in the file's order.",
+                ),
+                seed_input("The first prompt's seed; the next gets seed + 1 and so on. Also draws the prompts."),
+            ],
+            outputs=[
+                io.String.Output(display_name="prompts", is_output_list=True),
+                io.Int.Output(display_name="seeds", is_output_list=True, tooltip="For the samplers: one per prompt."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file):
+        try:
+            if file is not None:
+                prompt_path(file)
+        except ValueError as error:
+            return f"{TITLE}: {error}"
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, file, **_):
+        state = prompt_path(file).stat()
+        return [state.st_mtime_ns, state.st_size]
+
+    @classmethod
+    def execute(cls, file, column, count, seed):
+        with speaking_for(TITLE):
+            prompts = read_prompts(prompt_path(file), column, count, seed)
+        return io.NodeOutput(prompts, prompt_seeds(seed, len(prompts)))
