@@ -25,7 +25,6 @@ CFG = 3.0
 TEACHER_STEPS = (1, 2, 3, 4, 6, 8, 12, 20)
 STUDENT_STEPS = (1, 2, 4)
 SHARES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
-RESAMPLES = 2000
 RESULTS = Path(__file__).parent / "results.md"
 
 
@@ -44,15 +43,26 @@ def exact(models: DemoModels, latents: torch.Tensor, scenes: list[Scene]) -> num
     return numpy.array([float(grade(image, scene).exact) for image, scene in zip(images, scenes, strict=True)])
 
 
-def interval(values: numpy.ndarray) -> float:
-    """Half of the 95 % normal interval of a mean."""
-    return float(1.96 * values.std(ddof=1) / len(values) ** 0.5)
+def interval(values: numpy.ndarray, captions: numpy.ndarray) -> float:
+    """Half of the 95 % normal interval of a mean of values (N,), images of one caption counted as one observation.
+
+    captions: which caption each value belongs to, (N,) integers. The cluster-robust standard error of a mean.
+    """
+    sums = numpy.bincount(captions, values - values.mean())
+    groups = len(numpy.unique(captions))
+    return float(1.96 * (numpy.square(sums).sum() * groups / (groups - 1)) ** 0.5 / len(values))
 
 
-def row(name: str, values: numpy.ndarray) -> str:
+def row(name: str, values: numpy.ndarray, captions: numpy.ndarray) -> str:
     """A line of the table: all, then images of one, two and three objects (which come in turn)."""
-    cells = [values, values[0::3], values[1::3], values[2::3]]
-    return f"| {name} | " + " | ".join(f"{cell.mean():.3f} ± {interval(cell):.3f}" for cell in cells) + " |"
+    parts = [slice(None), slice(0, None, 3), slice(1, None, 3), slice(2, None, 3)]
+    cells = [f"{values[part].mean():.3f} ± {interval(values[part], captions[part]):.3f}" for part in parts]
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def numbered(scenes: list[Scene]) -> numpy.ndarray:
+    """The number of each scene's meaning, (N,)."""
+    return numpy.unique([scene.meaning for scene in scenes], return_inverse=True)[1]
 
 
 def score(path: Path, models: DemoModels, latents: torch.Tensor, scenes: list[Scene]) -> numpy.ndarray:
@@ -70,10 +80,10 @@ def area_under_curve(scores: numpy.ndarray, right: numpy.ndarray) -> float:
     return float((good > bad).mean() + 0.5 * (good == bad).mean())
 
 
-def curve(scores, student, improved, cost: int, student_cost: int, rng: numpy.random.Generator) -> list[str]:
+def curve(scores, student, improved, captions, cost: int, student_cost: int) -> list[str]:
     """Quality against UNet evaluations when the worst share goes to the teacher: by score, at random, perfectly.
 
-    The last column is the 95 % interval, over resampled images, of how much the score beats random routing.
+    The last column is how much the score beats random routing.
     """
     lines = []
     order, gain = numpy.argsort(scores, kind="stable"), improved - student
@@ -83,11 +93,11 @@ def curve(scores, student, improved, cost: int, student_cost: int, rng: numpy.ra
         adaptive[order[:count]] = improved[order[:count]]
         random = student + share / 100 * gain
         perfect = student.mean() + numpy.sort(gain)[::-1][:count].sum() / len(gain)
-        picks = rng.integers(0, len(scores), (RESAMPLES, len(scores)))
-        low, high = numpy.percentile((adaptive - random)[picks].mean(1), [2.5, 97.5])
-        evaluations = student_cost + share / 100 * cost
-        cells = [f"{evaluations:.1f}", f"{adaptive.mean():.3f} ± {interval(adaptive):.3f}", f"{random.mean():.3f}"]
-        lines.append(f"| {share} | " + " | ".join([*cells, f"{perfect:.3f}", f"{low:+.3f} to {high:+.3f}"]) + " |")
+        evaluations, ahead = student_cost + share / 100 * cost, adaptive - random
+        quality = f"{adaptive.mean():.3f} ± {interval(adaptive, captions):.3f}"
+        better = f"{ahead.mean():+.3f} ± {interval(ahead, captions):.3f}"
+        cells = [str(share), f"{evaluations:.1f}", quality, f"{random.mean():.3f}", f"{perfect:.3f}", better]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
@@ -95,21 +105,21 @@ def curve(scores, student, improved, cost: int, student_cost: int, rng: numpy.ra
 def evaluate(folder: Path, count: int, part: str) -> str:
     models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
     scenes, seeds = captions_for(count, SEED, part)
-    singles = len({scene.caption for scene in scenes[::3]})
+    captions = numbered(scenes)
     lines = [
-        f"N = {count} captions and noise seeds of the {part} part, a third each with one, two and three objects "
-        f"({singles} different captions with one object). Exact share ± 95 %.",
+        f"N = {count} images of captions and noise seeds of the {part} part, a third each with one, two and three "
+        f"objects ({len(set(captions[::3]))} different captions with one). Exact share ± 95 %, by caption.",
         "",
     ]
     lines += ["| drawn by | all | one | two | three |", "|---|---|---|---|---|"]
     noise = noise_of(seeds)
     for steps in TEACHER_STEPS:
         latents = in_batches(lambda c, n, s=steps: models.teacher_ddim(c, n, s, CFG), scenes, noise)
-        lines.append(row(f"teacher, {steps} steps, CFG {CFG:g}", exact(models, latents, scenes)))
+        lines.append(row(f"teacher, {steps} steps, CFG {CFG:g}", exact(models, latents, scenes), captions))
         print(lines[-1], flush=True)
     for steps in STUDENT_STEPS:
         latents = in_batches(lambda c, s, n=steps: models.student_lcm(c, s, n), scenes, seeds)
-        lines.append(row(f"student, {steps} steps", exact(models, latents, scenes)))
+        lines.append(row(f"student, {steps} steps", exact(models, latents, scenes), captions))
         print(lines[-1], flush=True)
     lines += adaptive_tables(models, folder, settings, scenes, seeds)
     return "\n".join(lines) + "\n"
@@ -132,14 +142,13 @@ def adaptive_tables(
     steps, rollback, cfg = teacher["steps"], teacher["rollback"], teacher["cfg"]
     refined = in_batches(lambda c, x, s: models.refine(c, x, s, steps, rollback, cfg), scenes, latents, seeds)
     redrawn = in_batches(lambda c, s: models.regenerate(c, s, steps, cfg), scenes, seeds)
-    rng = numpy.random.default_rng(SEED)
     for name, images in {f"refined from {rollback:g}": refined, "regenerated": redrawn}.items():
         lines += ["", f"Rejected images {name} with {steps} UniPC steps at CFG {cfg:g}:", ""]
         lines += [
             "| k | UNet evaluations | adaptive | random | perfect | adaptive - random |",
             "|---|---|---|---|---|---|",
         ]
-        lines += curve(scores, drawn, exact(models, images, scenes), 2 * steps, student["steps"], rng)
+        lines += curve(scores, drawn, exact(models, images, scenes), numbered(scenes), 2 * steps, student["steps"])
     return lines
 
 
