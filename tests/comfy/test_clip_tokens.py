@@ -77,7 +77,7 @@ def test_many_prompts_at_once_have_the_ids_of_each_alone(texts):
 def test_human_preference_from_image_and_prompt_to_score():
     state = {key: torch.as_tensor(value) for key, value in clip_weights.make().items()}
     scores = estimators("clip_scores")
-    estimator = scores.build("HPSv2.1", state, None, FOLDER, None, torch.float32)
+    estimator = scores.build("HPSv2.1", state, FOLDER, None, torch.float32)
     expected = json.loads(SCORES.read_text())["resized"]
     for picture, row in zip(images.resized(), expected, strict=True):
         found = estimator.score_each(torch.from_numpy(picture)[None] / 255, prompts.SCORED)

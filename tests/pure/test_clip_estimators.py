@@ -9,7 +9,7 @@ import torch
 import transformers
 from PIL import Image
 
-from adaptive_diffusion.estimators.clip_net import VIT_H, VIT_L, embed_images, embed_texts, read_clip
+from adaptive_diffusion.estimators.clip_net import VIT_H, embed_images, embed_texts, read_clip
 from adaptive_diffusion.estimators.clip_preprocess import crop_even, crop_low, pad_whole
 from adaptive_diffusion.estimators.clip_scores import build, recognises
 from adaptive_diffusion.estimators.clip_tokens import OpenClipTokenizer, plain
@@ -26,7 +26,8 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 LETTERS = [chr(code) for code in range(33, 127)]
 MERGES = [("c", "a"), ("ca", "t</w>"), ("r", "e"), ("re", "d</w>")]
 PROMPTS = ["a red cat", "cat", "two CATS, one cat & a dog!", "red " * 60, f"a red {END} cat"]
-KINDS = {"PickScore": VIT_H, "CLIPScore": VIT_L, "HPSv2.1": VIT_H}
+HEADS = {"PickScore": (16, 16), "CLIPScore": (16, 12), "HPSv2.1": (16, 16)}
+ACTIVATION = {"PickScore": "gelu", "CLIPScore": "quick_gelu", "HPSv2.1": "gelu"}
 SIDE, WIDTH, LENGTH = 32, 48, 24
 SIZES = [(40, 56), (97, 33), (33, 97), (101, 67), (20, 14), (225, 401)]
 
@@ -48,11 +49,11 @@ def words(folder):
 
 def network(kind: str, words, **text) -> torch.nn.Module:
     """transformers' own CLIPModel with random weights."""
-    form = KINDS[kind]
-    same = {"hidden_size": WIDTH, "intermediate_size": 60, "num_hidden_layers": 2, "hidden_act": form.activation}
+    vision_heads, text_heads = HEADS[kind]
+    same = {"hidden_size": WIDTH, "intermediate_size": 60, "num_hidden_layers": 2, "hidden_act": ACTIVATION[kind]}
     ends = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id}
-    size = {"vocab_size": len(words), "max_position_embeddings": LENGTH, "num_attention_heads": form.text_heads}
-    vision = {"image_size": SIDE, "patch_size": 8, "num_attention_heads": form.vision_heads}
+    size = {"vocab_size": len(words), "max_position_embeddings": LENGTH, "num_attention_heads": text_heads}
+    vision = {"image_size": SIDE, "patch_size": 8, "num_attention_heads": vision_heads}
     torch.manual_seed(5)
     config = transformers.CLIPConfig(
         text_config=same | ends | size | text, vision_config=same | vision, projection_dim=20
@@ -180,6 +181,16 @@ def test_the_aesthetic_score_is_affine_in_the_normalised_embedding(words):
     assert not estimator.uses_prompt
     assert (estimator.score(pictures(), "") - values[:, 0]).abs().max() <= 1e-5 * values.abs().max()
     assert estimator.score_each(pictures(), ["a", "b"]).shape == (3, 2)
+
+
+def test_the_aesthetic_score_in_half_precision_is_near(words):
+    clip = network("CLIPScore", words)
+    types = (torch.float32, torch.float16)
+    single, half = (build("LAION aesthetic v2", aesthetic_head(), None, clip.state_dict(), dtype) for dtype in types)
+    expected = single.score(pictures(), "")
+    assert (
+        half.dtype == "float16" and (half.score(pictures(), "") - expected).abs().max() <= 0.01 * expected.abs().max()
+    )
 
 
 def test_the_aesthetic_score_crops_as_openais_clip(words):
