@@ -1,25 +1,39 @@
 """What a percentile k costs, and which k a cost allows (average steps as in arXiv 2312.10835, section 5)."""
 
-
-def average_steps(student_steps: int, teacher_steps: int, k: float) -> float:
-    """Expected steps per image when the worst `k` percent (0..100) of the student's images go to the teacher."""
-    _check(student_steps, teacher_steps)
-    if not 0 <= k <= 100:
-        raise ValueError(f"k is {k:g}; choose a percentage from 0 to 100")
-    return student_steps + teacher_steps * k / 100
+from dataclasses import dataclass
 
 
-def k_for_average(student_steps: int, teacher_steps: int, average: float) -> float:
-    """The percentage k at which the expected steps per image are `average`; the inverse of `average_steps`."""
-    _check(student_steps, teacher_steps)
-    if not student_steps <= average <= student_steps + teacher_steps:
-        raise ValueError(
-            f"an average of {average:g} steps cannot be met; "
-            f"choose from {student_steps} (never the teacher) to {student_steps + teacher_steps} (always)"
-        )
-    return 100 * (average - student_steps) / teacher_steps
+@dataclass(frozen=True)
+class Costs:
+    """What every image costs at the student, and what a rejected one costs more at the teacher, in `unit`."""
+
+    student: float
+    teacher: float
+    unit: str = "steps"
+
+    def __post_init__(self) -> None:
+        if self.student <= 0 or self.teacher <= 0:
+            raise ValueError(
+                f"an image costs {self.student:g} {self.unit} at the student and {self.teacher:g} at the teacher; "
+                "both must be above 0"
+            )
+
+    def average(self, k: float) -> float:
+        """Expected cost per image when the worst `k` percent (0..100) of the student's images go to the teacher."""
+        if not 0 <= k <= 100:
+            raise ValueError(f"k is {k:g}; choose a percentage from 0 to 100")
+        return self.student + self.teacher * k / 100
+
+    def k_for(self, average: float) -> float:
+        """The percentage k at which the expected cost per image is `average`; the inverse of `average`."""
+        if not self.student <= average <= self.student + self.teacher:
+            raise ValueError(
+                f"an average of {average:g} {self.unit} cannot be met; choose from {self.student:g} "
+                f"(never the teacher) to {self.student + self.teacher:g} (always)"
+            )
+        return 100 * (average - self.student) / self.teacher
 
 
-def _check(student_steps: int, teacher_steps: int) -> None:
-    if student_steps < 1 or teacher_steps < 1:
-        raise ValueError(f"steps are {student_steps} (student) and {teacher_steps} (teacher); both must be at least 1")
+def evaluations(steps: int, cfg: float) -> int:
+    """Model evaluations of one image: guidance other than 1 takes two a step (arXiv 2207.12598)."""
+    return steps * (1 if cfg == 1 else 2)

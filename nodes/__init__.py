@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.estimator_files import register_estimators
+from .budget import Budget
 from .calibrate import Calibrate
 from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
@@ -30,6 +31,7 @@ NODES: list[type[io.ComfyNode]] = [
     Merge,
     TableFromScores,
     Calibrate,
+    Budget,
     Report,
 ]
 

@@ -8,6 +8,7 @@ from ..host.models import model_name
 from ..host.samplers import make_sampler
 from ..host.sampling import Progress, sample
 from ..host.schedules import STUDENT_SCHEDULERS, ModelSchedule, entered_sigmas, full_sigmas
+from ..host.timing import STUDENT, timed
 from ..host.types import ALIASES, CATEGORY, StudentInfoLink, speaking_for
 from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_input, steps_input
 
@@ -91,7 +92,8 @@ class StudentSample(io.ComfyNode):
             count = latent["samples"].shape[0]
             noise = row_noise(latent, range(count), count, seed)
             callback = Progress(model, len(sigmas) - 1).callback(len(sigmas) - 1)
-            samples = sample(model, positive, negative, cfg, noise, latent, sampler, sigmas, seed, callback)
+            with timed(STUDENT, count):
+                samples = sample(model, positive, negative, cfg, noise, latent, sampler, sigmas, seed, callback)
         ratio = model.get_model_object("latent_format").spacial_downscale_ratio
         height, width = (ratio * side for side in samples.shape[-2:])
         drawn = StudentInfo(

@@ -12,6 +12,7 @@ from ..host.lists import per_decision, split_like
 from ..host.samplers import UNIPC, make_sampler
 from ..host.schedules import TEACHER_SCHEDULERS, UNIFORM, ModelSchedule
 from ..host.teacher import Job, run_jobs
+from ..host.timing import TEACHER, timed
 from ..host.types import DecisionLink
 from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_input, steps_input
 
@@ -76,7 +77,9 @@ def improve(
             choice = {name: values[i] for name, values in spread.items()}
             part = take(choice["latent"], rejected_positions(choice["latent"], decision))
             planned.append((part, job(decision, choice, part)))
-    improved = iter(run_jobs([planned_job for _, planned_job in planned if planned_job], max_batch))
+    jobs = [planned_job for _, planned_job in planned if planned_job]
+    with timed(TEACHER, sum(len(each.rows) for each in jobs)):
+        improved = iter(run_jobs(jobs, max_batch))
     outputs = [next(improved) if planned_job else part for part, planned_job in planned]
     return io.NodeOutput(outputs or [ExecutionBlocker(None)])
 

@@ -1,24 +1,35 @@
 import pytest
 
-from adaptive_diffusion.budget import average_steps, k_for_average
+from adaptive_diffusion.budget import Costs, evaluations
 
 
 @pytest.mark.parametrize(
     ("student", "teacher", "k", "average"), [(4, 12, 50, 10), (2, 4, 50, 4), (4, 12, 0, 4), (4, 12, 100, 16)]
 )
 def test_average_steps_of_the_published_examples_and_back(student, teacher, k, average):
-    assert average_steps(student, teacher, k) == average
-    assert k_for_average(student, teacher, average) == pytest.approx(k)
+    costs = Costs(student, teacher)
+    assert costs.average(k) == average
+    assert costs.k_for(average) == pytest.approx(k)
 
 
 @pytest.mark.parametrize("average", [3.9, 16.1])
 def test_an_average_out_of_reach_says_what_can_be_met(average):
-    with pytest.raises(ValueError, match="from 4 .* to 16"):
-        k_for_average(4, 12, average)
+    with pytest.raises(ValueError, match=f"an average of {average} seconds cannot be met; choose from 4 .* to 16"):
+        Costs(4, 12, "seconds").k_for(average)
 
 
-def test_bad_steps_and_shares_are_refused():
-    with pytest.raises(ValueError, match="at least 1"):
-        average_steps(0, 12, 50)
+@pytest.mark.parametrize(("student", "teacher"), [(0, 12), (4, 0), (4, -1)])
+def test_costs_of_nothing_are_refused(student, teacher):
+    with pytest.raises(ValueError, match="both must be above 0"):
+        Costs(student, teacher)
+
+
+@pytest.mark.parametrize("k", [-1, 101])
+def test_shares_outside_a_percentage_are_refused(k):
     with pytest.raises(ValueError, match="0 to 100"):
-        average_steps(4, 12, 101)
+        Costs(4, 12).average(k)
+
+
+@pytest.mark.parametrize(("cfg", "expected"), [(1.0, 12), (8.0, 24), (0.0, 24)])
+def test_guidance_takes_two_evaluations_a_step(cfg, expected):
+    assert evaluations(12, cfg) == expected

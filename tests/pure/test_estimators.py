@@ -294,7 +294,7 @@ def test_a_missing_weight_that_gives_the_sizes_is_named(tmp_path, state):
 
 
 def test_a_file_of_something_else_says_what_was_expected(tmp_path):
-    with pytest.raises(ValueError, match="'unet.safetensors' is not a quality estimator; expected the weights of ImageReward"):
+    with pytest.raises(ValueError, match="'unet.safetensors' is not a quality estimator; expected the weights"):
         estimators.load(write(tmp_path / "unet.safetensors", {"conv_in.weight": torch.ones(1)}))
 
 

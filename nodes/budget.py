@@ -1,0 +1,74 @@
+"""From what an image may cost on average to k, and back."""
+
+from comfy_api.latest import io
+
+from ..adaptive_diffusion.budget import Costs, evaluations
+from ..host.display import show_text
+from ..host.timing import STUDENT, TEACHER, seconds_per_image
+from ..host.types import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+from .sampling_inputs import cfg_input
+
+TITLE = "Budget"
+STEPS, EVALUATIONS, SECONDS = "steps", "model evaluations", "seconds"
+
+
+class Budget(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveBudget",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Which k makes images cost what you want to spend on average; or what a given k costs.",
+            search_aliases=[*ALIASES, "cost", "speed", "average steps"],
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                io.Float.Input(
+                    "average", default=10.0, min=0.0, max=1e6, step=0.1, tooltip="What an image may cost on average."
+                ),
+                io.Combo.Input(
+                    "unit",
+                    options=[STEPS, EVALUATIONS, SECONDS],
+                    tooltip="Guidance other than 1 takes two evaluations a step. Seconds are those of the last runs.",
+                ),
+                io.Int.Input("student_steps", default=4, min=1, max=10000, tooltip="Not used with a linked student."),
+                io.Int.Input("teacher_steps", default=12, min=1, max=10000, tooltip="As on the teacher's node."),
+                cfg_input(8.0, "The teacher's guidance, as on its node."),
+                StudentInfoLink.Input("student", optional=True, tooltip="From Student Sample: its steps and guidance."),
+                io.Float.Input(
+                    "k",
+                    optional=True,
+                    advanced=True,
+                    extra_dict={"forceInput": True},
+                    tooltip="Link a k to be told what it costs; `average` is then not used.",
+                ),
+            ],
+            outputs=[
+                io.Float.Output(display_name="k"),
+                io.Float.Output(display_name="average", tooltip="What an image costs on average at this k."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, unit, **_others):
+        """Measured seconds change with every run."""
+        return float("nan") if unit == SECONDS else unit
+
+    @classmethod
+    def execute(cls, average, unit, student_steps, teacher_steps, cfg, student=None, k=None):
+        with speaking_for(TITLE):
+            steps, guidance = (student.steps, student.cfg) if student else (student_steps, 1.0)
+            costs = _costs(unit, (steps, guidance), (teacher_steps, cfg))
+            k = costs.k_for(average) if k is None else k
+            expected = costs.average(k)
+        text = f"k {k:.1f} %: {expected:.3g} {unit} per image; the teacher alone takes {costs.teacher:.3g}"
+        show_text(cls.hidden, text)
+        return io.NodeOutput(k, expected)
+
+
+def _costs(unit: str, student: tuple[int, float], teacher: tuple[int, float]) -> Costs:
+    if unit == SECONDS:
+        return Costs(seconds_per_image(STUDENT), seconds_per_image(TEACHER), SECONDS)
+    if unit == EVALUATIONS:
+        return Costs(evaluations(*student), evaluations(*teacher), EVALUATIONS)
+    return Costs(student[0], teacher[0])
