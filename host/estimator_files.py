@@ -54,9 +54,13 @@ def clip_vision_path(name: str) -> Path | None:
 
 
 def _files() -> dict[str, Path]:
-    """Every weight file in the folders by name; where two have one name, the one in the first folder."""
-    found = [(folder, name) for folder in FOLDERS for name in folder_paths.get_filename_list(folder)]
-    return {name: Path(folder_paths.get_full_path_or_raise(folder, name)) for folder, name in reversed(found)}
+    """Every weight file in the folders by name; where two have one name, the one in the first folder.
+
+    ComfyUI remembers listings for a while, so a file that was listed may be gone.
+    """
+    found = {name: folder for folder in reversed(FOLDERS) for name in folder_paths.get_filename_list(folder)}
+    paths = {name: folder_paths.get_full_path(folder, name) for name, folder in found.items()}
+    return {name: Path(path) for name, path in paths.items() if path is not None}
 
 
 def _complaint(path: Path) -> str | None:

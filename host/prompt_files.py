@@ -33,7 +33,6 @@ def _input_files() -> Iterator[str]:
     root = Path(folder_paths.get_input_directory())
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for name in files:
-            path = Path(folder, name)
-            if name.lower().endswith(EXTENSIONS) and not name.startswith(".") and path.is_file():
-                yield path.relative_to(root).as_posix()
+        prompts = (name for name in files if name.lower().endswith(EXTENSIONS) and not name.startswith("."))
+        paths = (Path(folder, name) for name in prompts)
+        yield from (path.relative_to(root).as_posix() for path in paths if path.is_file())

@@ -50,13 +50,22 @@ def _opened(path: Path) -> Any:
 
 
 def _unpickled(path: Path) -> dict[str, torch.Tensor]:
+    zipped = zipfile.is_zipfile(path)
+    damaged = ValueError(f"'{path.name}' is not a whole file of weights; download it again")
+    if not zipped and _begins_as_zip(path):
+        raise damaged
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError:
         raise ValueError(f"'{path.name}' holds more than weights and was not opened; use a safetensors file") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError):
-        raise ValueError(f"'{path.name}' is not a whole file of weights; download it again") from None
+        raise damaged from None
     state = saved.get("state_dict", saved) if isinstance(saved, dict) else saved
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"'{path.name}' holds something else than weights by name; use the estimator's state dict")
     return state
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"

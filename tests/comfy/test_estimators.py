@@ -36,7 +36,8 @@ def folders(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         _, extensions = folder_paths.folder_names_and_paths[name]
         monkeypatch.setitem(folder_paths.folder_names_and_paths, name, ([str(tmp_path / name)], extensions))
-    return tmp_path
+    yield tmp_path
+    folder_paths.filename_list_cache.clear()
 
 
 @pytest.fixture
@@ -80,6 +81,15 @@ def test_only_files_that_can_be_read_are_offered(folders):
     torch.save(tiny_reward(), there / "ImageReward.pt")
     torch.save({"w": torch.ones}, there / "code.pt")
     assert choices() == ["demo", "ImageReward.pt", "any name.safetensors"]
+
+
+def test_a_file_that_went_away_since_it_was_listed_is_no_choice(folders, reward):
+    assert choices() == ["demo", reward]
+    remembered = folder_paths.filename_list_cache["quality_estimators"]
+    (folders / "quality_estimators" / reward).unlink()
+    with folder_paths.cache_helper:
+        folder_paths.cache_helper.set("quality_estimators", remembered)
+        assert choices() == ["demo"]
 
 
 def test_a_predictor_without_its_image_encoder_says_what_to_choose(folders, comfy_app):

@@ -71,7 +71,8 @@ def test_a_truncated_pickle_is_refused(tmp_path, share, zipped):
     path = saved(tmp_path, {"w": torch.randn(1000)}, _use_new_zipfile_serialization=zipped)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(ValueError, match=r"^'model.pt' (is not a whole file|holds more than weights)"):
+    sentence = "is not a whole file" if zipped or share == 0 else "is not a whole file|holds more than weights"
+    with pytest.raises(ValueError, match=f"^'model.pt' ({sentence})"):
         read(path)
 
 

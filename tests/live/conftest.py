@@ -66,7 +66,7 @@ class Client:
 @pytest.fixture(scope="module", params=[(), ("--cache-none",)], ids=["cached", "cache-none"])
 def client(request, tmp_path_factory):
     base = tmp_path_factory.mktemp("server")
-    for folder in ("custom_nodes", "models", "input", "output", "temp", "user"):
+    for folder in ("custom_nodes", "models", "models/quality_estimators", "input", "output", "temp", "user"):
         (base / folder).mkdir()
     (base / "custom_nodes" / "adaptive_diffusion").symlink_to(PACK)
     (base / "custom_nodes" / "test_pack").symlink_to(PACK / "tests" / "test_pack")

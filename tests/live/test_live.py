@@ -1,8 +1,11 @@
 """The main job through /prompt of a live ComfyUI."""
 
 import json
+import os
+import struct
 from pathlib import Path
 
+import torch
 from graphs import adaptive_graph, changed
 
 PACK = Path(__file__).resolve().parents[2]
@@ -40,10 +43,39 @@ def test_bad_input_leaves_the_server_running(client):
     assert client.run(adaptive_graph(k=0, seed=13))[1]["status"]["status_str"] == "success"
 
 
+class Bomb:
+    def __init__(self, trace):
+        self.trace = str(trace)
+
+    def __reduce__(self):
+        return os.mkdir, (self.trace,)
+
+
+def test_hostile_and_damaged_estimator_files_are_refused_and_the_server_lives(client):
+    folder = client.base / "models" / "quality_estimators"
+    torch.save({"w": Bomb(client.base / "ran")}, folder / "bomb.pt")
+    (folder / "huge.safetensors").write_bytes(struct.pack("<Q", 2**62) + b"{}")
+    (folder / "cut.pt").write_bytes((folder / "bomb.pt").read_bytes()[:100])
+    torch.save({"conv_in.weight": torch.ones(1)}, folder / "unet.pt")
+    sentences = {
+        "bomb.pt": "'bomb.pt' holds more than weights and was not opened; use a safetensors file",
+        "huge.safetensors": "'huge.safetensors' is not a whole safetensors file",
+        "cut.pt": "'cut.pt' is not a whole file of weights; download it again",
+        "unet.pt": "'unet.pt' is not a quality estimator; expected the weights of ImageReward",
+    }
+    for name, sentence in sentences.items():
+        answer = client.call("/prompt", {"prompt": changed(adaptive_graph(), "estimator", estimator=name)})
+        assert f"Load Estimator: {sentence}" in json.dumps(answer), answer
+    offered = client.call("/object_info/AdaptiveLoadEstimator")["AdaptiveLoadEstimator"]["input"]["required"]
+    assert not sentences.keys() & set(json.dumps(offered).split('"'))
+    assert not (client.base / "ran").exists()
+    assert client.run(adaptive_graph(k=0, seed=14))[1]["status"]["status_str"] == "success"
+
+
 def test_every_node_is_described_for_the_registry(client):
     described = client.call("/object_info")
     ours = {name: node for name, node in described.items() if name.startswith("Adaptive")}
-    assert len(ours) == 11
+    assert len(ours) == 14
     for name, node in ours.items():
         assert node["display_name"] and node["description"], name
         for kind in ("required", "optional"):
