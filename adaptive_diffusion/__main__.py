@@ -1,6 +1,7 @@
-"""Command line: python -m adaptive_diffusion demo | convert."""
+"""Command line: python -m adaptive_diffusion demo | convert | merge-tables."""
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
@@ -17,6 +18,12 @@ def main(arguments: list[str] | None = None) -> None:
     convert.add_argument("source", type=Path, help="such as ImageReward.pt")
     convert.add_argument("--out", type=Path, help="the new file (the source's name, with .safetensors)")
     convert.set_defaults(run=_convert)
+    merge = commands.add_parser(
+        "merge-tables", help="make one percentile table of several, of one estimator and student"
+    )
+    merge.add_argument("tables", type=Path, nargs="+", help="tables that keep raw scores, such as A.json B.json")
+    merge.add_argument("--out", type=Path, required=True, help="the new table")
+    merge.set_defaults(run=_merge_tables)
     chosen = parser.parse_args(arguments)
     try:
         print(chosen.run(chosen))
@@ -37,6 +44,19 @@ def _convert(chosen: argparse.Namespace) -> str:
     from .convert import convert
 
     return f"Wrote {convert(chosen.source, chosen.out)}"
+
+
+def _merge_tables(chosen: argparse.Namespace) -> str:
+    from .percentiles import PercentileTable
+
+    if chosen.out.exists():
+        raise ValueError(f"'{chosen.out}' is there already; choose another name with --out")
+    if len(chosen.tables) < 2:
+        raise ValueError(f"1 table ('{chosen.tables[0]}') has nothing to merge with; name two or more")
+    first, *others = (PercentileTable.load(path) for path in chosen.tables)
+    merged = functools.reduce(PercentileTable.merge, others, first)
+    merged.save(chosen.out)
+    return f"Wrote {len(merged.scores)} scores of {len(chosen.tables)} tables to {chosen.out}"
 
 
 def _hush() -> None:

@@ -6,8 +6,9 @@ The threshold tau is the k-th percentile of such scores (arXiv 2312.10835, secti
 import datetime
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ class PercentileTable:
     """Percentiles of student scores, with what is known of how they were made.
 
     percentiles: {k in percent: score}, strictly inside 0..100, scores not decreasing.
-    scores: the raw scores, where kept; any k is then exact.
+    scores: the raw scores, where kept, ascending; any k is then exact.
     estimator {name, dtype}, student (fields of StudentInfo), prompts {name, count}: empty where unknown.
+    created: when the last score came, in UTC.
     """
 
     name: str
@@ -61,13 +63,14 @@ class PercentileTable:
                 f"table '{name}' has format {content.get('format')!r} version {content.get('version')!r}; "
                 f"this pack reads {FORMAT!r} version {VERSION}"
             )
-        scores = _finite(content.get("scores", ()), name)
+        scores = _ascending(content.get("scores", ()), name)
         percentiles = _knots(content["percentiles"], name)
         _check_agreement(percentiles, scores, name)
         described = {key: content[key] for key in _DESCRIPTION if content.get(key)}
-        for key in ("estimator", "student", "prompts"):
-            if not isinstance(described.get(key, {}), dict):
-                raise ValueError(f"table '{name}' describes its {key} as {described[key]!r}; expected an object")
+        for key, value in described.items():
+            kind, wanted = (str, "text") if key in ("created", "source") else (dict, "an object")
+            if not isinstance(value, kind):
+                raise ValueError(f"table '{name}' describes its {key} as {value!r}; expected {wanted}")
         return cls(name, percentiles, scores, **described)
 
     @classmethod
@@ -81,15 +84,14 @@ class PercentileTable:
         source: str = "",
     ) -> "PercentileTable":
         """A table of raw `scores`, so that every k from 0 to 100 is exact (numpy.percentile, linear)."""
-        values = _finite(list(scores), name)
+        values = _ascending(list(scores), name)
         if not values:
             raise ValueError(f"table '{name}' would hold no scores; score at least one image")
         known = {
             key: value for key, value in asdict(student or StudentInfo()).items() if value is not None and key != "seed"
         }
         created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        knots = {float(k): float(numpy.percentile(values, k)) for k in KNOTS}
-        return cls(name, knots, values, estimator, known, prompts or {"count": len(values)}, created, source)
+        return cls(name, _deciles(values), values, estimator, known, prompts or {"count": len(values)}, created, source)
 
     def threshold(self, k: float) -> float:
         """The score below which the worst `k` percent lie; -inf at k=0 (accept all), +inf at k=100 (reject all)."""
@@ -108,16 +110,25 @@ class PercentileTable:
         return float(numpy.interp(k, knots, [self.percentiles[x] for x in knots]))
 
     def merge(self, other: "PercentileTable") -> "PercentileTable":
-        """The table of both tables' raw scores; refuses tables of another estimator or student, naming what differs."""
+        """The table of both tables' raw scores, the same whichever comes first; it is called as this one.
+
+        Refuses tables of another estimator or student, naming what differs. Every score counts, so that a table
+        merged twice counts double: scores carry no name to tell the same image from another of equal score.
+        """
         for table in (self, other):
             if not table.scores:
                 raise ValueError(f"table '{table.name}' keeps no raw scores, so it cannot be merged; make it again")
-        for part in ("estimator", "student"):
-            _check_same(part, self, other)
-        prompts = {**self.prompts, "count": len(self.scores) + len(other.scores)}
-        student = StudentInfo(**self.student)
-        return PercentileTable.from_scores(
-            self.name, self.scores + other.scores, self.estimator, student, prompts, self.source
+        scores = tuple(sorted(self.scores + other.scores))
+        named = _joined(*(str(table.prompts.get("name", "")) for table in (self, other)))
+        return replace(
+            self,
+            percentiles=_deciles(scores),
+            scores=scores,
+            estimator=_common("estimator", self, other),
+            student=_common("student", self, other),
+            prompts={**({"name": named} if named else {}), "count": len(scores)},
+            created=max(self.created, other.created),
+            source=_joined(self.source, other.source),
         )
 
     def check_estimator(self, name: str, dtype: str) -> None:
@@ -146,6 +157,8 @@ class PercentileTable:
     def save(self, path: Path) -> None:
         """Write the table as JSON; a reader sees the old file or the new one, never half of one."""
         content = {"format": FORMAT, "version": VERSION, **{key: getattr(self, key) for key in _DESCRIPTION}}
+        for key in ("estimator", "student", "prompts"):
+            content[key] = dict(sorted(content[key].items()))
         content["percentiles"] = {f"{k:g}": score for k, score in sorted(self.percentiles.items())}
         content["scores"] = list(self.scores)
         write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
@@ -170,9 +183,18 @@ def _finite(scores: Any, name: str) -> tuple[float, ...]:
     if not isinstance(scores, Sequence) or isinstance(scores, str):
         raise ValueError(f"table '{name}' has scores of type {type(scores).__name__}; expected a list of numbers")
     for score in scores:
-        if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) <= sys.float_info.max:
             raise ValueError(f"table '{name}' has the score {score!r}; every score must be a finite number")
     return tuple(float(score) for score in scores)
+
+
+def _ascending(scores: Any, name: str) -> tuple[float, ...]:
+    """Sorted, and -0.0 as 0.0, so that equal scores leave equal bits."""
+    return tuple(sorted(score + 0.0 for score in _finite(scores, name)))
+
+
+def _deciles(scores: Sequence[float]) -> dict[float, float]:
+    return {float(k): float(numpy.percentile(scores, k)) for k in KNOTS}
 
 
 def _check_agreement(percentiles: Mapping[float, float], scores: Sequence[float], name: str) -> None:
@@ -183,7 +205,13 @@ def _check_agreement(percentiles: Mapping[float, float], scores: Sequence[float]
             )
 
 
-def _check_same(part: str, one: PercentileTable, other: PercentileTable) -> None:
+def _joined(one: str, other: str) -> str:
+    """Every part of both, once each: "a" and "a; b" make "a; b"."""
+    return "; ".join(sorted({*one.split("; "), *other.split("; ")} - {""}))
+
+
+def _common(part: str, one: PercentileTable, other: PercentileTable) -> dict[str, Any]:
+    """What both tables say of `part`; ValueError naming what differs. Of two spellings (1 and 1.0) always the same."""
     first, second = getattr(one, part), getattr(other, part)
     for key in sorted({*first, *second}):
         if first.get(key) != second.get(key):
@@ -191,3 +219,4 @@ def _check_same(part: str, one: PercentileTable, other: PercentileTable) -> None
                 f"tables '{one.name}' and '{other.name}' differ in {part} {key}: "
                 f"{first.get(key)!r} and {second.get(key)!r}; merge only tables of one {part}"
             )
+    return {key: min(first[key], second[key], key=repr) for key in first.keys() & second.keys()}

@@ -1,11 +1,14 @@
+import functools
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
 import pytest
 
+from adaptive_diffusion.__main__ import main
 from adaptive_diffusion.decision import StudentInfo
 from adaptive_diffusion.percentiles import PercentileTable
 
@@ -103,6 +106,106 @@ def test_merging_is_exact_and_refuses_another_estimator_or_student():
         one.merge(PercentileTable.parse({"50": 0.0}, "knots only"))
 
 
+def shards_of(scores, created="2026-01-0{}T00:00:00+00:00"):
+    """Eight tables of different lengths, made one after the other."""
+    cuts = numpy.sort(numpy.random.default_rng(5).choice(range(1, len(scores)), size=7, replace=False))
+    return [
+        replace(
+            PercentileTable.from_scores(
+                str(i), part.tolist(), JUDGE, StudentInfo("lcm", 4), {"name": "ours"}, "a test"
+            ),
+            created=created.format(i + 1),
+        )
+        for i, part in enumerate(numpy.split(scores, cuts))
+    ]
+
+
+def saved(table, folder):
+    table.save(folder / "table.json")
+    return (folder / "table.json").read_bytes()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_eight_shards_merge_in_any_order_and_grouping_to_the_file_of_one_run(seed, tmp_path):
+    random = numpy.random.default_rng(seed)
+    scores = random.choice([-0.0, 0.0, *random.normal(size=60)], size=200)
+    shards = shards_of(scores)
+    about = {"name": "ours", "count": 200}
+    whole = PercentileTable.from_scores("one", scores.tolist(), JUDGE, StudentInfo("lcm", 4), about, "a test")
+    expected = saved(replace(whole, created=shards[-1].created), tmp_path)
+    while len(shards) > 1:
+        one, other = (shards.pop(random.integers(len(shards))) for _ in range(2))
+        shards.append(one.merge(other))
+    assert saved(shards[0], tmp_path) == expected
+    assert saved(PercentileTable.load(tmp_path / "table.json"), tmp_path) == expected
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_threshold_is_numpys_percentile_of_the_raw_scores_merged_saved_and_loaded(seed, tmp_path):
+    random = numpy.random.default_rng(seed)
+    scores = numpy.round(random.normal(size=random.integers(8, 400)), random.integers(1, 17))
+    first, *others = shards_of(scores)
+    functools.reduce(PercentileTable.merge, others, first).save(tmp_path / "merged.json")
+    table = PercentileTable.load(tmp_path / "merged.json")
+    for k in random.uniform(0, 100, size=20):
+        assert table.threshold(k) == numpy.percentile(scores, k)
+
+
+def test_what_two_tables_say_differently_of_their_origin_is_kept_in_either_order(tmp_path):
+    one = replace(
+        raw_table(student=StudentInfo(cfg=1)), source="b", prompts={"name": "coco", "count": 4}, created="2025"
+    )
+    other = replace(raw_table(student=StudentInfo(cfg=1.0)), source="a; b", prompts={"count": 4}, created="2026")
+    merged = one.merge(other)
+    assert (merged.source, merged.created, merged.prompts) == ("a; b", "2026", {"name": "coco", "count": 8})
+    assert saved(merged, tmp_path) == saved(other.merge(one), tmp_path)
+
+
+def written(folder, *tables):
+    for table in tables:
+        table.save(folder / f"{table.name}.json")
+    return [str(folder / f"{table.name}.json") for table in tables]
+
+
+def test_the_command_merges_files(tmp_path, capsys):
+    files = written(tmp_path, *(raw_table((i, i + 0.5), str(i)) for i in range(3)))
+    for out, order in (("one", files), ("other", files[::-1])):
+        main(["merge-tables", *order, "--out", str(tmp_path / f"{out}.json")])
+    assert capsys.readouterr().out.startswith(f"Wrote 6 scores of 3 tables to {tmp_path / 'one.json'}\n")
+    assert PercentileTable.load(tmp_path / "one.json").scores == (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "other.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("names", "out", "sentence"),
+    [
+        (["mine"], "new", "1 table"),
+        (["mine", "missing"], "new", "missing.json"),
+        (["mine", "half"], "new", "'half' is not a complete JSON"),
+        (["mine", "yours"], "yours", "yours.json' is there already"),
+        (["mine", "yours", "PickScore"], "new", "'mine' and 'PickScore' differ in estimator name"),
+        (["mine", "lcm"], "new", "differ in student name: None and 'lcm'"),
+        (["mine", "knots"], "new", "'knots' keeps no raw scores"),
+    ],
+)
+def test_the_command_writes_nothing_where_it_refuses(names, out, sentence, tmp_path):
+    written(tmp_path, raw_table(), raw_table(name="yours"), raw_table(name="lcm", student=StudentInfo("lcm")))
+    written(tmp_path, raw_table(name="PickScore", estimator={**JUDGE, "name": "PickScore"}))
+    written(tmp_path, PercentileTable.parse({"50": 0.0}, "knots"))
+    (tmp_path / "half.json").write_text('{"10": 0.5, ')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(SystemExit, match=sentence):
+        main(
+            [
+                "merge-tables",
+                *(str(tmp_path / f"{name}.json") for name in names),
+                "--out",
+                str(tmp_path / f"{out}.json"),
+            ]
+        )
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_differences_name_only_what_is_known_and_differs():
     table = raw_table(student=StudentInfo(name="lcm", steps=4, cfg=1.0))
     assert table.differences(StudentInfo(name="lcm", steps=8)) == ["steps 8 instead of 4"]
@@ -117,6 +220,7 @@ def test_differences_name_only_what_is_known_and_differs():
         ({"10": "high"}, "finite number"),
         ({"10": math.nan}, "finite number"),
         ({"10": True}, "finite number"),
+        ({"10": 10**400}, "finite number"),
         ({"10": 1.0, "20": 0.5}, "monotone"),
         ({"0": 1.0, "50": 2.0}, "between 0 and 100"),
         ({"percentiles": {"50": 0.0}, "format": "something else", "version": 1}, "format"),
@@ -134,6 +238,10 @@ def test_differences_name_only_what_is_known_and_differs():
         (
             {"percentiles": {"50": 0.0}, "student": "lcm", "format": "adaptive-diffusion percentiles", "version": 1},
             "describes its student",
+        ),
+        (
+            {"percentiles": {"50": 0.0}, "source": 7, "format": "adaptive-diffusion percentiles", "version": 1},
+            "describes its source",
         ),
     ],
 )
