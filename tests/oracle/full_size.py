@@ -6,7 +6,7 @@ python -m tests.oracle.full_size pack FOLDER                        anywhere
 
 import argparse
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def cut(picture: numpy.ndarray) -> numpy.ndarray:
     return numpy.asarray(steps(Image.fromarray(picture)))
 
 
-def ask_package(folder: Path, photos: Path | None) -> None:
+def ask_package(folder: Path, photos: Path | None, kinds: Sequence[str]) -> None:
     """Keep weights, images and the package's scores in `folder`."""
     from . import package
 
@@ -49,21 +49,21 @@ def ask_package(folder: Path, photos: Path | None) -> None:
     stored = {f"{name} {i:02}": picture for name, rows in tables.items() for i, picture in enumerate(rows)}
     package.settle(folder)
     numpy.savez(folder / "images.npz", **stored)
-    for kind in HEADS:
+    for kind in kinds:
         package.save(kind, FULL)
         score = package.load(kind, FULL)
         scores = {name: package.table(score, rows, PROMPTS) for name, rows in tables.items()}
         numpy.savez(folder / f"{kind}.npz", **scores)
 
 
-def ask_pack(folder: Path) -> None:
+def ask_pack(folder: Path, kinds: Sequence[str]) -> None:
     """Print the largest and the mean difference of the pack's scores to the package's."""
     from adaptive_diffusion import estimators
 
     print(*(f"{name} {version(name)}" for name in ("torch", "transformers", "tokenizers")), sep=", ")
     importlib.import_module("transformers")
     stored = numpy.load(folder / "images.npz")
-    for kind in HEADS:
+    for kind in kinds:
         estimator = estimators.load(folder / FILES[kind])
         for name, theirs in numpy.load(folder / f"{kind}.npz").items():
             rows = [torch.from_numpy(stored[key])[None] / 255 for key in sorted(stored) if key.startswith(name)]
@@ -83,13 +83,15 @@ def main() -> None:
     parser.add_argument("side", choices=("package", "pack"))
     parser.add_argument("folder", type=Path, help="where weights, images and scores are kept (4 GB)")
     parser.add_argument("--photos", type=Path, help="a folder of image files; without it, coloured blocks")
+    parser.add_argument("--kind", action="append", choices=HEADS, help="one of the networks; without it, both")
     options = parser.parse_args()
     torch.set_num_threads(1)
     folder, photos = options.folder.resolve(), options.photos and options.photos.resolve()
+    kinds = options.kind or list(HEADS)
     if options.side == "package":
-        ask_package(folder, photos)
+        ask_package(folder, photos, kinds)
     else:
-        ask_pack(folder)
+        ask_pack(folder, kinds)
 
 
 if __name__ == "__main__":
