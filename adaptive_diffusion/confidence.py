@@ -9,14 +9,42 @@ distribution holds there too, closely (Stigler 1977; Hutson 1999, doi 10.1080/02
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy
+from scipy.optimize import brentq
+from scipy.special import betainc, betaincinv
 
 COVERAGE = 0.95
 _TAIL = (1 - COVERAGE) / 2
-_CELLS = 20000
-_STEPS_PER_RANK = 1000
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How sure the k-th percentile of `count` scores is.
+
+    threshold: interval for it; an end that the scores cannot tell is infinite.
+    rejected: interval for the share of new images below it, in percent.
+    prompts_to_halve: how many scores more make the second half as wide.
+    """
+
+    count: int
+    threshold: tuple[float, float]
+    rejected: tuple[float, float]
+    prompts_to_halve: int
+
+    def __str__(self) -> str:
+        return (
+            f"from {self.count} scores: {COVERAGE:.0%} sure that it belongs between {self.threshold[0]:.3f} and "
+            f"{self.threshold[1]:.3f}, and that {self.rejected[0]:.1f} to {self.rejected[1]:.1f} % of new images "
+            f"will be rejected; {self.prompts_to_halve} more prompts would halve that"
+        )
+
+
+def confidence(scores: Sequence[float], k: float) -> Confidence:
+    """How sure the k-th percentile (0..100) of independent `scores`, at least 1, is."""
+    n = len(scores)
+    return Confidence(n, threshold_interval(scores, k), rejection_interval(n, k), prompts_to_halve(n, k))
 
 
 def rejection_interval(n: int, k: float) -> tuple[float, float]:
@@ -28,9 +56,8 @@ def rejection_interval(n: int, k: float) -> tuple[float, float]:
     if k in (0, 100):
         return (k, k)
     rank = 1 + (n - 1) * k / 100
-    shares, below = _beta(rank, n + 1 - rank)
-    low, high = numpy.interp((_TAIL, 1 - _TAIL), below, shares)
-    return (100 * float(low), 100 * float(high))
+    low, high = 100 * betaincinv(rank, n + 1 - rank, (_TAIL, 1 - _TAIL))
+    return (float(low), float(high))
 
 
 def threshold_interval(scores: Sequence[float], k: float) -> tuple[float, float]:
@@ -64,29 +91,15 @@ def _width(n: int, k: float) -> float:
     return high - low
 
 
-@lru_cache(maxsize=64)
 def _safe_rank(n: int, k: float) -> float:
     """The highest rank, whole or not, whose score lies under the true threshold often enough; below 1 if none does."""
 
-    def failing(step: int) -> bool:
-        rank = step / _STEPS_PER_RANK
-        shares, below = _beta(rank, n + 1 - rank)
-        return bool(numpy.interp(k / 100, shares, below) < 1 - _TAIL)
+    def spare(rank: float) -> float:
+        return float(betainc(rank, n + 1 - rank, k / 100)) - (1 - _TAIL)
 
-    first = _STEPS_PER_RANK
-    return (first - 1 + bisect_left(range(first, n * _STEPS_PER_RANK + 1), True, key=failing)) / _STEPS_PER_RANK
-
-
-def _beta(a: float, b: float) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Shares from 0 to 1 and the Beta(a, b) probability below each; a and b at least 1.
-
-    Even steps in arcsin(sqrt(share)), where the distribution is as wide for every k.
-    """
-    edges = numpy.linspace(0, math.pi / 2, _CELLS + 1)
-    middles = (edges[1:] + edges[:-1]) / 2
-    density = (2 * a - 1) * numpy.log(numpy.sin(middles)) + (2 * b - 1) * numpy.log(numpy.cos(middles))
-    below = numpy.concatenate([[0.0], numpy.cumsum(numpy.exp(density - density.max()))])
-    return numpy.sin(edges) ** 2, below / below[-1]
+    if spare(1) < 0:
+        return 0.0
+    return float(brentq(spare, 1, n)) if spare(n) < 0 else float(n)
 
 
 def _check(n: int, k: float) -> None:

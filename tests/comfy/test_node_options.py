@@ -66,6 +66,39 @@ def test_a_linked_table_is_used_instead_of_the_chosen_one():
     assert output.args[2] == 50.0
 
 
+def test_a_calibrated_table_says_how_sure_its_threshold_is():
+    _, shown = gate(scores(40, 60), k=20.0, percentile_table=table(*range(500)))
+    sure = shown["confidence"]
+    assert sure["count"] == 500
+    assert sure["threshold"][0] < shown["threshold"] < sure["threshold"][1]
+    assert sure["rejected"] == pytest.approx([16.7, 23.8], abs=0.1)
+    assert sure["prompts_to_halve"] == pytest.approx(1500, rel=0.02)
+    few = gate(scores(40, 60), k=50.0, percentile_table=table(1, 2, 3))[1]["confidence"]
+    assert few["threshold"] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"table": "this run"}, {"k": 0.0}, {"k": 100.0}, {"threshold_override": 1.0}, {"reject_indices": "0"}],
+)
+def test_what_rests_on_no_calibration_says_nothing_of_being_sure(options):
+    linked = {} if options.get("table") else {"percentile_table": table(*range(500))}
+    assert gate(scores(40, 60), **{**linked, **options})[1]["confidence"] is None
+
+
+def test_official_tables_say_nothing_of_being_sure():
+    judged = scores(0, 1, estimator="ImageReward")
+    assert gate(judged, table="ImageReward - LCM-SDXL")[1]["confidence"] is None
+
+
+def test_the_node_says_how_many_were_rejected_and_how_sure_it_is():
+    verdict = module("host.verdict")
+    made = verdict.by_table([scores(40, 60)], table(*range(101)), 50.0, None)
+    text = verdict.summary(made)
+    assert text.startswith("1 of 2 rejected under 50.000, from 101 scores: 95% sure that it belongs between 40.")
+    assert "59.6 % of new images will be rejected; " in text and text.endswith(" more prompts would halve that")
+
+
 def test_a_table_of_another_student_is_used_with_a_warning():
     linked = table(*range(101), steps=4, cfg=1.0)
     output, shown = gate(scores(40, 60), percentile_table=linked, student=student(steps=8, cfg=1.0))
