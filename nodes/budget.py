@@ -44,7 +44,7 @@ class Budget(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Float.Output(display_name="k"),
+                io.Float.Output(display_name="k", tooltip="The share to improve, for Threshold Gate."),
                 io.Float.Output(display_name="average", tooltip="What an image costs on average at this k."),
             ],
         )

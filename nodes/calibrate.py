@@ -37,7 +37,7 @@ class Calibrate(io.ComfyNode):
                     "negative", optional=True, tooltip="What the student is to avoid. Not needed at cfg 1."
                 ),
             ],
-            outputs=[TableLink.Output(display_name="table")],
+            outputs=[TableLink.Output(display_name="table", tooltip="For Threshold Gate, in the same run.")],
         )
 
     @classmethod

@@ -25,7 +25,11 @@ class LoadDemoModels(io.ComfyNode):
                     tooltip="The fast student or the slow teacher. Both use the same text encoder and VAE.",
                 ),
             ],
-            outputs=[io.Model.Output(), io.Clip.Output(), io.Vae.Output()],
+            outputs=[
+                io.Model.Output(tooltip="The chosen role's model."),
+                io.Clip.Output(tooltip="The text encoder of both roles. It knows 25 words."),
+                io.Vae.Output(tooltip="The VAE of both roles, for 64 px images."),
+            ],
         )
 
     @classmethod

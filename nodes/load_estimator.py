@@ -51,7 +51,7 @@ class LoadEstimator(io.ComfyNode):
                     tooltip="Only for the LAION aesthetic predictor: CLIP ViT-L/14's image encoder.",
                 ),
             ],
-            outputs=[EstimatorLink.Output(display_name="estimator")],
+            outputs=[EstimatorLink.Output(display_name="estimator", tooltip="For Quality Score and Calibrate.")],
         )
 
     @classmethod

@@ -40,7 +40,9 @@ class LoadPrompts(io.ComfyNode):
                 seed_input("The first prompt's seed; the next gets seed + 1 and so on. Also draws the prompts."),
             ],
             outputs=[
-                io.String.Output(display_name="prompts", is_output_list=True),
+                io.String.Output(
+                    display_name="prompts", is_output_list=True, tooltip="For CLIP Text Encode and Quality Score."
+                ),
                 io.Int.Output(display_name="seeds", is_output_list=True, tooltip="For the samplers: one per prompt."),
             ],
         )

@@ -66,7 +66,15 @@ class Merge(io.ComfyNode):
                     tooltip="Scores of the improved images: one is then only taken where it scores higher.",
                 ),
             ],
-            outputs=[io.MatchType.Output(template=template, id="merged", display_name="merged", is_output_list=True)],
+            outputs=[
+                io.MatchType.Output(
+                    template=template,
+                    id="merged",
+                    display_name="merged",
+                    is_output_list=True,
+                    tooltip="Every image once, in the student's order.",
+                )
+            ],
         )
 
     @classmethod

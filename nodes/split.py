@@ -30,8 +30,8 @@ class Split(io.ComfyNode):
                 io.MatchType.Input("batch", template=template, tooltip="The scored images, or their latent."),
             ],
             outputs=[
-                io.MatchType.Output(template=template, id="accepted", display_name="accepted", is_output_list=True),
-                io.MatchType.Output(template=template, id="rejected", display_name="rejected", is_output_list=True),
+                _output(template, "accepted", "Those the gate kept. If there are none, nothing behind this runs."),
+                _output(template, "rejected", "Those it sent on. If there are none, nothing behind this runs."),
             ],
         )
 
@@ -43,6 +43,10 @@ class Split(io.ComfyNode):
             accepted = [part(item, judged.accepted, len(judged)) for judged, item in pairs if judged.accepted]
             rejected = [part(item, judged.rejected, len(judged)) for judged, item in pairs if judged.rejected]
         return io.NodeOutput(accepted or [ExecutionBlocker(None)], rejected or [ExecutionBlocker(None)])
+
+
+def _output(template: io.MatchType.Template, name: str, tooltip: str) -> io.Output:
+    return io.MatchType.Output(template=template, id=name, display_name=name, is_output_list=True, tooltip=tooltip)
 
 
 def batch_size(batch: Any) -> int:

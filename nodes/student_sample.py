@@ -57,7 +57,7 @@ class StudentSample(io.ComfyNode):
                 *override_inputs("steps, scheduler and denoise"),
             ],
             outputs=[
-                io.Latent.Output(display_name="LATENT"),
+                io.Latent.Output(display_name="LATENT", tooltip="The batch, for VAE Decode and the teacher's node."),
                 StudentInfoLink.Output(display_name="student", tooltip="The settings, for gate and tables."),
             ],
         )

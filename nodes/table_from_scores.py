@@ -30,7 +30,7 @@ class TableFromScores(io.ComfyNode):
                 io.String.Input("name", default="my student", tooltip="The table's name in Threshold Gate."),
                 StudentInfoLink.Input("student", optional=True, tooltip="Recorded; the gate warns of another student."),
             ],
-            outputs=[TableLink.Output(display_name="table")],
+            outputs=[TableLink.Output(display_name="table", tooltip="For Threshold Gate, in the same run.")],
         )
 
     @classmethod
