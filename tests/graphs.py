@@ -1,5 +1,6 @@
 """Graphs in ComfyUI's API format, as a person would wire them."""
 
+import itertools
 from typing import Any
 
 Graph = dict[str, dict[str, Any]]
@@ -76,3 +77,44 @@ def changed(graph: Graph, node_id: str, /, **inputs: Any) -> Graph:
     merged = {**graph[node_id]["inputs"], **inputs}
     kept = {key: value for key, value in merged.items() if value is not None}
     return {**graph, node_id: {**graph[node_id], "inputs": kept}}
+
+
+def demo_prompts(count: int) -> list[str]:
+    """Up to 1,600 different prompts that the demo models understand."""
+    colours, shapes = ("red", "green", "blue", "yellow", "purple"), ("circle", "square", "triangle", "cross")
+    scenes = itertools.product(("white", "black", "sand", "sky"), colours, shapes, colours, shapes)
+    every = (f"a {one} {shape} left of a {two} {other} on {ground}" for ground, one, shape, two, other in scenes)
+    return list(itertools.islice(every, count))
+
+
+def calibration_graph(name: str, prompts: list[str], batch: int = 4, seed: int = 7, **student: Any) -> Graph:
+    """Calibrate the demo student into the table `name`."""
+    settings = {"steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "trailing", "denoise": 1.0} | student
+    return {
+        "models": node("AdaptiveLoadDemoModels", role="student"),
+        "text": node("CLIPTextEncode", clip=["models", 1], text=prompts[0]),
+        "empty": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "student": node(
+            "AdaptiveStudentSample",
+            model=["models", 0],
+            positive=["text", 0],
+            negative=["text", 0],
+            latent_image=["empty", 0],
+            seed=1,
+            **settings,
+        ),
+        "estimator": node("AdaptiveLoadEstimator", estimator="demo"),
+        "prompts": node("TestLines", text="\n".join(prompts)),
+        "calibrate": node(
+            "AdaptiveCalibrate",
+            model=["models", 0],
+            clip=["models", 1],
+            vae=["models", 2],
+            estimator=["estimator", 0],
+            student=["student", 1],
+            prompts=["prompts", 0],
+            name=name,
+            seed=seed,
+            batch=batch,
+        ),
+    }

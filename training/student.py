@@ -94,5 +94,5 @@ def train(steps: int, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    chosen = options(__doc__, steps=40).parse_args()
+    chosen = options(__doc__, steps=60).parse_args()
     on_workers(chosen.workers, train, chosen.steps, chosen.out)

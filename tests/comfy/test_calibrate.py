@@ -6,7 +6,7 @@ import comfy.model_management
 import numpy
 import pytest
 import torch
-from graphs import node
+from graphs import calibration_graph, node
 
 import nodes as core
 
@@ -17,38 +17,11 @@ PROMPTS = [
     f"a {size} {colour} {shape} on sky"
     for size, colour, shape in itertools.product(("small", "large"), ("red", "green", "blue"), ("circle", "cross"))
 ]
-STUDENT = {"steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "trailing", "denoise": 1.0}
 
 
-def graph(name: str, prompts=PROMPTS, batch: int = 4, seed: int = 7, **student) -> dict:
-    return {
-        "models": node("AdaptiveLoadDemoModels", role="student"),
-        "text": node("CLIPTextEncode", clip=["models", 1], text=PROMPTS[0]),
-        "empty": node("EmptyLatentImage", width=64, height=64, batch_size=1),
-        "student": node(
-            "AdaptiveStudentSample",
-            model=["models", 0],
-            positive=["text", 0],
-            negative=["text", 0],
-            latent_image=["empty", 0],
-            seed=1,
-            **(STUDENT | student),
-        ),
-        "estimator": node("AdaptiveLoadEstimator", estimator="demo"),
-        "prompts": node("TestLines", text="\n".join(prompts)),
-        "calibrate": node(
-            "AdaptiveCalibrate",
-            model=["models", 0],
-            clip=["models", 1],
-            vae=["models", 2],
-            estimator=["estimator", 0],
-            student=["student", 1],
-            prompts=["prompts", 0],
-            name=name,
-            seed=seed,
-            batch=batch,
-        ),
-        "kept": node("TestKeep", value=["calibrate", 0], name="table"),
+def graph(name: str, prompts=PROMPTS, **settings) -> dict:
+    return calibration_graph(name, prompts, **settings) | {
+        "kept": node("TestKeep", value=["calibrate", 0], name="table")
     }
 
 

@@ -1,8 +1,12 @@
 """Nodes that only the tests' graphs use. Loaded by ComfyUI as a pack of its own."""
 
 import math
+import time
 
+import comfy.sample
 import torch
+
+import nodes as core
 
 
 class Lines:
@@ -124,7 +128,47 @@ class Choose:
         return ([other[i] if i == index[0] else one for i, one in enumerate(conditioning)],)
 
 
+class PlainScores:
+    """Draw, decode and score prompts batch by batch with ComfyUI's own functions; the seconds taken."""
+
+    RETURN_TYPES = ("FLOAT",)
+    FUNCTION = "run"
+    CATEGORY = "tests"
+    OUTPUT_NODE = True
+    INPUT_IS_LIST = True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        links = ("MODEL", "CLIP", "VAE", "QUALITY_ESTIMATOR", "SAMPLER", "SIGMAS")
+        required = {kind.lower(): (kind,) for kind in links}
+        texts = {"prompts": ("STRING", {"forceInput": True})}
+        return {"required": required | texts | {name: ("INT", {}) for name in ("seed", "batch", "side")}}
+
+    @classmethod
+    def IS_CHANGED(cls, **_):
+        return math.nan
+
+    def run(self, prompts, batch, seed, **one):
+        given, begun = {name: values[0] for name, values in one.items()}, time.perf_counter()
+        for first in range(0, len(prompts), batch[0]):
+            draw_and_score(prompts[first : first + batch[0]], seed[0] + first, **given)
+        seconds = time.perf_counter() - begun
+        return {"ui": {"seconds": [seconds]}, "result": (seconds,)}
+
+
+def draw_and_score(texts, seed, model, clip, vae, quality_estimator, sampler, sigmas, side):
+    encoded = [core.CLIPTextEncode().encode(clip, text)[0][0] for text in texts]
+    tokens = torch.cat([tokens for tokens, _ in encoded])
+    positive = [[tokens, {"pooled_output": torch.cat([options["pooled_output"] for _, options in encoded])}]]
+    one = comfy.sample.fix_empty_latent_channels(model, core.EmptyLatentImage().generate(side, side, 1)[0]["samples"])
+    noise = torch.cat([comfy.sample.prepare_noise(one, seed + i) for i in range(len(texts))])
+    empty = one.expand(len(texts), -1, -1, -1)
+    drawn = comfy.sample.sample_custom(model, noise, 1.0, sampler, sigmas, positive, positive, empty)
+    return quality_estimator.score(core.VAEDecode().decode(vae, {"samples": drawn})[0], texts)
+
+
 NODE_CLASS_MAPPINGS = {
+    "TestPlainScores": PlainScores,
     "TestLines": Lines,
     "TestNumbers": Numbers,
     "TestLatent": Latent,
