@@ -1,9 +1,10 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and nothing that was written is lost."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextmanager
@@ -19,6 +20,29 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to a temporary file beside `path`, then rename it over `path`."""
-    with replacing(path) as partial:
-        partial.write_bytes(data)
+    """Write `data` through to disk in a temporary file beside `path`, then rename it over `path`."""
+    with replacing(path) as partial, partial.open("wb") as file:
+        _write_through(file, data)
+
+
+def append_lines(path: Path, lines: Sequence[bytes]) -> None:
+    """Add lines to the end of a file; they are on disk when this returns."""
+    with path.open("ab") as file:
+        _write_through(file, b"".join(line + b"\n" for line in lines))
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """A file's lines, but for a last one that was cut while it was written; none where there is no file."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def keep_lines(path: Path, lines: Sequence[bytes]) -> None:
+    """Cut off what follows these, the first lines of a file."""
+    if path.exists():
+        os.truncate(path, sum(len(line) + 1 for line in lines))
+
+
+def _write_through(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())

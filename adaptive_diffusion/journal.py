@@ -1,10 +1,11 @@
 """Scores of an unfinished calibration, kept so that a killed run loses none of them."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from .files import append_lines, keep_lines, whole_lines
 
 FORMAT = "adaptive-diffusion journal"
 VERSION = 1
@@ -21,7 +22,8 @@ class Journal:
         self.path = path
         self.scores: dict[int, float] = {}
         head = {"format": FORMAT, "version": VERSION, **about}
-        lines = self._whole_lines()
+        lines = whole_lines(path)
+        keep_lines(path, lines)
         if not lines:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._append(head)
@@ -40,21 +42,7 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def _append(self, content: Mapping[str, Any]) -> None:
-        with self.path.open("ab") as file:
-            file.write(json.dumps(content).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _whole_lines(self) -> list[bytes]:
-        """The file's lines; a last one that was cut while it was written is taken away."""
-        if not self.path.exists():
-            return []
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            with self.path.open("r+b") as file:
-                file.truncate(len(whole))
-        return whole.splitlines()
+        append_lines(self.path, [json.dumps(content).encode()])
 
     def _check_head(self, line: bytes, expected: dict[str, Any]) -> None:
         found = _parsed(line, self.path)

@@ -8,10 +8,10 @@ import hashlib
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 CAPTION = "caption"
 MOST_PROMPTS = 100_000
@@ -42,6 +42,12 @@ def read_prompts(path: Path, column: str = CAPTION, count: int = 0, seed: int = 
 def prompt_seeds(seed: int, count: int) -> list[int]:
     """A seed for each of `count` prompts: seed, seed + 1 ..., beginning again at 0 after 64 bits."""
     return [(seed + index) % 2**64 for index in range(count)]
+
+
+def described(prompts: Sequence[str], seed: int) -> dict[str, Any]:
+    """Prompts, and the first one's seed, as tables and runs record them."""
+    digest = hashlib.sha256(json.dumps(list(prompts)).encode()).hexdigest()
+    return {"count": len(prompts), "seed": seed, "sha256": digest}
 
 
 def _check_number(prompts: list[str], count: int, file: str) -> None:

@@ -1,10 +1,7 @@
 """Scores of a student's images for many prompts, in bounded memory and so that nothing is done twice."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.model_management
@@ -12,12 +9,10 @@ import torch
 
 import nodes as core
 
+from ..adaptive_diffusion.calibration import Scored, Task
 from ..adaptive_diffusion.decision import StudentInfo
 from ..adaptive_diffusion.estimators.base import check_prompts
-from ..adaptive_diffusion.journal import Journal
-from ..adaptive_diffusion.percentiles import PercentileTable
 from .conditioning import Conditioning
-from .display import ScoresSoFar
 from .estimator import HostedEstimator
 from .latents import fit_to_model, row_noise
 from .models import model_name
@@ -27,7 +22,6 @@ from .schedules import STUDENT_SCHEDULERS, ModelSchedule, full_sigmas
 from .teacher import Job, run_jobs
 
 CHUNK = 32
-JOURNAL = ".journal"
 NEEDED = ("steps", "cfg", "sampler", "scheduler", "width", "height")
 
 
@@ -45,16 +39,10 @@ class Calibration:
     batch: int
     negative: Conditioning | None
 
-    def about(self) -> dict[str, Any]:
-        """What must be the same for a run to go on where another stopped."""
-        student = {key: value for key, value in asdict(self.student).items() if key != "seed"}
-        return {"estimator": self.judge.described, "student": student, "prompts": self.described, "batch": self.batch}
-
     @property
-    def described(self) -> dict[str, Any]:
-        """The prompts as a table records them."""
-        digest = hashlib.sha256(json.dumps(list(self.prompts)).encode()).hexdigest()
-        return {"count": len(self.prompts), "seed": self.seed, "sha256": digest}
+    def described(self) -> Task:
+        """What its journal and its table say of it."""
+        return Task(self.judge.described, self.student, self.prompts, self.seed, self.batch)
 
 
 def check(task: Calibration) -> None:
@@ -78,44 +66,18 @@ def check(task: Calibration) -> None:
     check_prompts(task.prompts)
 
 
-def calibrate(path: Path, task: Calibration, shown: ScoresSoFar) -> PercentileTable:
-    """Score every prompt, going on where an earlier run stopped, and save their table at `path`."""
-    journal = Journal(path.with_suffix(JOURNAL), task.about())
-    for _ in score_all(task, journal):
-        shown.tell(journal.scores)
-    scores = [journal.scores[i] for i in range(len(task.prompts))]
-    table = PercentileTable.from_scores(path.stem, scores, task.judge.described, task.student, task.described)
-    table.save(path)
-    journal.close()
-    return table
-
-
-def finished(path: Path, task: Calibration) -> PercentileTable:
-    """The table that this calibration has made already; ValueError where it is another's."""
-    table, about = PercentileTable.load(path), task.about()
-    known = {key: value for key, value in about["student"].items() if value is not None}
-    for part, now in (("estimator", about["estimator"]), ("student", known), ("prompts", about["prompts"])):
-        if getattr(table, part) != now:
-            raise ValueError(
-                f"table '{path.stem}' exists with {part} {dict(getattr(table, part))}, not {now}; choose another name"
-            )
-    return table
-
-
-def score_all(task: Calibration, journal: Journal) -> Iterator[int]:
-    """Score every prompt that the journal lacks; yields how many are done after each batch.
+def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Scored]:
+    """The scores of the batches that begin with these prompts, one batch after the other.
 
     The models take turns once per CHUNK images, not once per batch: all texts, all drawings, then image by image.
     """
-    starts = [s for s in range(0, len(task.prompts), task.batch) if s not in journal.scores]
     size = max(1, CHUNK // task.batch)
     for i in range(0, len(starts), size):
         drawn = _draw(task, starts[i : i + size])
         for first, latent in zip(starts[i : i + size], drawn, strict=True):
             comfy.model_management.throw_exception_if_processing_interrupted()
             images = core.VAEDecode().decode(task.vae, latent)[0]
-            journal.add(first, task.judge.score(images, task.prompts[first : first + task.batch]))
-            yield len(journal.scores)
+            yield first, task.judge.score(images, task.prompts[first : first + task.batch])
 
 
 def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tensor]]:

@@ -1,8 +1,11 @@
 """Calibrate: score a student's images for many prompts and save their table."""
 
+from functools import partial
+
 from comfy_api.latest import io
 
-from ..host.calibration import Calibration, calibrate, check, finished
+from ..adaptive_diffusion.calibration import calibrate
+from ..host.calibration import Calibration, check, score_all
 from ..host.display import ScoresSoFar
 from ..host.folders import new_table_path
 from ..host.types import ALIASES, CATEGORY, EstimatorLink, StudentInfoLink, TableLink, speaking_for
@@ -48,8 +51,7 @@ class Calibrate(io.ComfyNode):
                 model[0], clip[0], vae[0], estimator[0], student[0], prompts, seed[0], batch[0], negative[0]
             )
             check(task)
-            table = (
-                finished(path, task) if path.exists() else calibrate(path, task, ScoresSoFar(cls.hidden, len(prompts)))
-            )
+            progress = ScoresSoFar(cls.hidden, len(prompts))
+            table = calibrate(path, task.described, partial(score_all, task), progress.tell)
         shown = {"name": table.name, "count": len(table.scores), "percentiles": list(table.percentiles.items())}
         return io.NodeOutput(table, ui={"adaptive_table": [shown]})
