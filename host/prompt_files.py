@@ -1,4 +1,4 @@
-"""Which prompt files can be chosen: the bundled set, and what lies in ComfyUI's input folder."""
+"""Which prompt files can be chosen: the bundled sets, and what lies in ComfyUI's input folder."""
 
 import os
 import textwrap
@@ -10,18 +10,18 @@ import folder_paths
 from ..adaptive_diffusion.prompts import EXTENSIONS
 from .folders import PACK
 
-BUNDLED = "bundled"
+BUNDLED = {"bundled": "calibration.csv", "demo": "demo.csv"}
 
 
 def prompt_choices() -> list[str]:
-    """The bundled set, then the input folder's files with their subfolders, written with / on every system."""
-    return [BUNDLED, *sorted(_input_files())]
+    """The bundled sets, then the input folder's files with their subfolders, written with / on every system."""
+    return [*BUNDLED, *sorted(_input_files())]
 
 
 def prompt_path(name: str) -> Path:
     """The file chosen as `name`; ValueError for anything that is not on the list."""
-    if name == BUNDLED:
-        return PACK / "prompts" / "calibration.csv"
+    if name in BUNDLED:
+        return PACK / "prompts" / BUNDLED[name]
     choices = prompt_choices()
     if name not in choices:
         offered = textwrap.shorten(", ".join(choices), 300, placeholder=" ...")

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.prompts import CAPTION, MOST_PROMPTS, prompt_seeds, read_prompts
-from ..host.prompt_files import BUNDLED, prompt_choices, prompt_path
+from ..host.prompt_files import prompt_choices, prompt_path
 from ..host.types import ALIASES, CATEGORY, speaking_for
 from .sampling_inputs import seed_input
 
@@ -23,8 +23,8 @@ class LoadPrompts(io.ComfyNode):
                 io.Combo.Input(
                     "file",
                     options=prompt_choices(),
-                    default=BUNDLED,
-                    tooltip="'bundled' is a varied set that comes with the pack. Others are CSV, TXT (one a line) and "
+                    default="bundled",
+                    tooltip="'bundled' is a varied set that comes with the pack, 'demo' is for its demo models. Others are CSV, TXT (one a line) and "
                     "JSONL files in ComfyUI's input folder.",
                 ),
                 io.String.Input(

@@ -66,12 +66,12 @@ def test_only_prompt_files_are_offered_the_bundled_ones_first(inputs):
     (inputs / "folder.txt").mkdir()
     os.mkfifo(inputs / "endless.txt")
     (inputs / "gone.txt").symlink_to(inputs / "nowhere.txt")
-    assert offered() == ["bundled", "a.csv", "b.TXT", "sub/deep/c.jsonl"]
+    assert offered() == ["bundled", "demo", "a.csv", "b.TXT", "sub/deep/c.jsonl"]
 
 
 def test_an_input_folder_that_does_not_exist_offers_the_bundled_ones(inputs, monkeypatch):
     monkeypatch.setattr(folder_paths, "input_directory", str(inputs / "none"))
-    assert offered() == ["bundled"]
+    assert offered() == ["bundled", "demo"]
 
 
 def test_a_file_in_a_subfolder_is_read(inputs, comfy_app):
@@ -89,7 +89,7 @@ def test_what_is_not_offered_is_refused_before_anything_runs(inputs, comfy_app, 
     name = name.format(outside=inputs.parent / "secret.txt")
     with pytest.raises(ValueError, match="Load Prompts: there is no prompt file ") as caught:
         comfy_app.run(loading(name))
-    assert f"{name!r} in ComfyUI's input folder; choose one of bundled, mine.txt" in str(caught.value)
+    assert f"{name!r} in ComfyUI's input folder; choose one of bundled, demo, mine.txt" in str(caught.value)
 
 
 def test_a_linked_name_is_held_to_the_list_as_well(inputs, comfy_app):

@@ -9,6 +9,7 @@ import pytest
 
 from adaptive_diffusion import prompts as module
 from adaptive_diffusion.prompts import prompt_seeds, read_prompts
+from training.prompt_file import captions
 
 BUNDLED = Path(__file__).resolve().parents[2] / "prompts" / "calibration.csv"
 THREE = ["a cat", "a dog, asleep", "three öre"]
@@ -239,3 +240,9 @@ def test_the_bundled_prompts_are_of_many_subjects_and_three_difficulties():
 def test_hardly_any_two_bundled_prompts_begin_alike():
     beginnings = [tuple(prompt.lower().split()[:4]) for prompt in read_prompts(BUNDLED)]
     assert max(map(beginnings.count, beginnings)) <= 2
+
+
+def test_the_demo_prompts_are_the_training_captions_that_the_command_writes():
+    prompts = read_prompts(BUNDLED.with_name("demo.csv"))
+    assert prompts == captions()
+    assert len(prompts) == 500
