@@ -18,6 +18,7 @@ import torch  # noqa: E402
 torch.set_num_threads(1)
 
 import comfy.options  # noqa: E402, F401
+import utils.extra_config  # noqa: E402, F401  as main.py does; later, ComfyUI 0.19 would find comfy/utils.py
 from comfy.cli_args import args  # noqa: E402
 
 args.cpu = True

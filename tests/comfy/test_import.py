@@ -12,6 +12,7 @@ SCRIPT = """
 import asyncio, json, logging, os, sys, warnings
 sys.path.insert(0, os.environ["COMFYUI_PATH"])
 import comfy.options
+import utils.extra_config
 from comfy.cli_args import args
 args.cpu = True
 import nodes
