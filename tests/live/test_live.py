@@ -34,6 +34,17 @@ def test_the_example_for_the_api_runs_as_it_is(client):
     assert executed
 
 
+def test_a_calibration_is_an_ordinary_prompt_and_its_table_is_offered_at_once(client):
+    example = json.loads((PACK / "docs" / "calibrate_api.json").read_text())
+    _, history = client.run(changed(changed(example, "6", count=10), "7", name="headless"))
+    shown = history["outputs"]["7"]["adaptive_table"][0]
+    assert (shown["name"], shown["count"]) == ("headless", 10)
+    gate = client.call("/object_info/AdaptiveThresholdGate")["AdaptiveThresholdGate"]
+    assert "headless" in gate["input"]["required"]["table"][1]["options"]
+    executed, history = client.run(changed(adaptive_graph(k=50, seed=15), "gate", table="headless"))
+    assert history["outputs"]["gate"]["adaptive_gate"][0]["table"] == "headless"
+
+
 def test_bad_input_leaves_the_server_running(client):
     answer = client.call("/prompt", {"prompt": changed(adaptive_graph(), "gate", table="../x"), "client_id": client.id})
     assert "there is no percentile table '../x'" in json.dumps(answer)
