@@ -19,7 +19,7 @@ class TeacherRegenerate(io.ComfyNode):
             node_id="AdaptiveTeacherRegenerate",
             display_name=TITLE,
             category=CATEGORY,
-            description="Draws the rejected images anew with the slow model, from the noise the student started from.",
+            description="Redraws the rejected images with the slow model. The student's seed gives its noise too.",
             search_aliases=[*ALIASES, "teacher", "redraw"],
             is_input_list=True,
             inputs=teacher_inputs(steps=25),
