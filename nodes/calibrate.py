@@ -8,6 +8,7 @@ from ..adaptive_diffusion.calibration import calibrate
 from ..host.calibration import Calibration, check, score_all
 from ..host.display import ScoresSoFar
 from ..host.folders import new_table_path
+from ..host.outlines import about
 from ..host.types import ALIASES, CATEGORY, EstimatorLink, StudentInfoLink, TableLink, speaking_for
 
 TITLE = "Calibrate"
@@ -53,5 +54,4 @@ class Calibrate(io.ComfyNode):
             check(task)
             progress = ScoresSoFar(cls.hidden, len(prompts))
             table = calibrate(path, task.described, partial(score_all, task), progress.tell)
-        shown = {"name": table.name, "count": len(table.scores), "percentiles": list(table.percentiles.items())}
-        return io.NodeOutput(table, ui={"adaptive_table": [shown]})
+        return io.NodeOutput(table, ui={"adaptive_table": [about(table)]})

@@ -11,6 +11,7 @@ from ..adaptive_diffusion.estimators import Estimator
 from ..host.display import show_text
 from ..host.estimator import HostedEstimator
 from ..host.lists import per_decision
+from ..host.thumbnails import thumbnails
 from ..host.types import ALIASES, CATEGORY, DecisionLink, EstimatorLink, ScoresLink, speaking_for
 
 TITLE = "Quality Score"
@@ -69,7 +70,8 @@ class QualityScore(io.ComfyNode):
             "scores": [list(group.values) for group in scores],
             "truncated": cut,
         }
-        return io.NodeOutput(scores, values, ui={"adaptive_scores": [shown]})
+        small = thumbnails(image for batch in batches for image in batch.images)
+        return io.NodeOutput(scores, values, ui={"adaptive_scores": [shown], "adaptive_thumbnails": small})
 
 
 class Pictures(NamedTuple):

@@ -11,6 +11,7 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.report import REJECTED, SheetRow, contact_sheet, record
 from ..host.lists import per_decision, per_rejecting, split_like
+from ..host.thumbnails import thumbnails
 from ..host.types import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
 
 TITLE = "Adaptive Report"
@@ -68,7 +69,14 @@ class Report(io.ComfyNode):
             entries, rows = _describe(groups, teacher_steps[0] or None)
             sheet = contact_sheet(rows, _footer(entries))
         pixels = torch.from_numpy(numpy.array(sheet)).float().div(255)[None]
-        return io.NodeOutput(pixels, json.dumps(entries, indent=1), ui={"adaptive_report": entries})
+        shown = {"adaptive_report": entries, **_thumbnails(rows)}
+        return io.NodeOutput(pixels, json.dumps(entries, indent=1), ui=shown)
+
+
+def _thumbnails(rows: Sequence[SheetRow]) -> dict[str, list[str | None]]:
+    finals = thumbnails(torch.from_numpy(row.final) for row in rows)
+    students = thumbnails(torch.from_numpy(row.student) if row.rejected else None for row in rows)
+    return {"adaptive_thumbnails": finals, "adaptive_before": students}
 
 
 def _describe(groups: Sequence[tuple], teacher_steps: int | None) -> tuple[list[dict[str, Any]], list[SheetRow]]:

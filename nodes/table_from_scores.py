@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.decision import QualityScores, StudentInfo
 from ..adaptive_diffusion.percentiles import PercentileTable
 from ..host.folders import new_table_path
+from ..host.outlines import about
 from ..host.types import ALIASES, CATEGORY, ScoresLink, StudentInfoLink, TableLink, speaking_for
 
 TITLE = "Table from Scores"
@@ -41,8 +42,7 @@ class TableFromScores(io.ComfyNode):
             if path.exists():
                 table = PercentileTable.load(path).merge(table)
             table.save(path)
-        shown = {"name": table.name, "count": len(table.scores), "percentiles": list(table.percentiles.items())}
-        return io.NodeOutput(table, ui={"adaptive_table": [shown]})
+        return io.NodeOutput(table, ui={"adaptive_table": [about(table)]})
 
 
 def _table(name: str, groups: Sequence[QualityScores], students: Sequence[StudentInfo | None]) -> PercentileTable:

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.decision import decide
 from ..host.display import show_text
 from ..host.folders import THIS_RUN, table_choices, table_path
+from ..host.outlines import outlines
 from ..host.types import ALIASES, CATEGORY, DecisionLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
 from ..host.verdict import Verdict, by_hand, by_table, chosen_table, groups_of, payload, summary, with_students
 
@@ -33,6 +34,7 @@ class ThresholdGate(io.ComfyNode):
                     "table",
                     options=table_choices(),
                     default=THIS_RUN,
+                    extra_dict={"outlines": outlines()},
                     tooltip="Which scores the percentile is taken of: those of this run, or a calibrated table.",
                 ),
                 io.Float.Input(

@@ -96,6 +96,7 @@ def booted(tmp_path_factory):
     folder_paths.set_output_directory(str(base / "output"))
     folder_paths.set_user_directory(str(base / "user"))
     folder_paths.set_input_directory(str(base / "input"))
+    folder_paths.set_temp_directory(str(base / "temp"))
     import nodes as core
 
     for path in (PACK, PACK / "tests" / "test_pack"):
