@@ -14,11 +14,29 @@ def node(class_type: str, **inputs: Any) -> dict[str, Any]:
 def adaptive_graph(prompt: Any = PROMPT, k: float = 50.0, batch: int = 4, seed: Any = 1, steps: int = 5) -> Graph:
     """Demo models: student, score, gate, refine, merge. prompt and seed may be links to lists."""
     return {
+        **student_part(prompt, batch, seed),
+        "estimator": node("AdaptiveLoadEstimator", estimator="demo"),
+        "scores": node("AdaptiveQualityScore", estimator=["estimator", 0], images=["student_images", 0], prompt=prompt),
+        "gate": node("AdaptiveThresholdGate", scores=["scores", 0], table="this run", k=k),
+        **teacher_part(prompt, seed, steps),
+        "merge": node(
+            "AdaptiveMerge",
+            decision=["gate", 0],
+            student=["student_images", 0],
+            improved=["teacher_images", 0],
+            size="student",
+            width=64,
+            height=64,
+            resize_method="bicubic",
+        ),
+        "save": node("SaveImage", images=["merge", 0], filename_prefix="adaptive"),
+    }
+
+
+def student_part(prompt: Any, batch: int, seed: Any) -> Graph:
+    return {
         "student_models": node("AdaptiveLoadDemoModels", role="student"),
-        "teacher_models": node("AdaptiveLoadDemoModels", role="teacher"),
         "student_prompt": node("CLIPTextEncode", clip=["student_models", 1], text=prompt),
-        "teacher_prompt": node("CLIPTextEncode", clip=["teacher_models", 1], text=prompt),
-        "teacher_negative": node("CLIPTextEncode", clip=["teacher_models", 1], text=""),
         "empty": node("EmptyLatentImage", width=64, height=64, batch_size=batch),
         "student": node(
             "AdaptiveStudentSample",
@@ -33,9 +51,14 @@ def adaptive_graph(prompt: Any = PROMPT, k: float = 50.0, batch: int = 4, seed: 
             denoise=1.0,
         ),
         "student_images": node("VAEDecode", samples=["student", 0], vae=["student_models", 2]),
-        "estimator": node("AdaptiveLoadEstimator", estimator="demo"),
-        "scores": node("AdaptiveQualityScore", estimator=["estimator", 0], images=["student_images", 0], prompt=prompt),
-        "gate": node("AdaptiveThresholdGate", scores=["scores", 0], table="this run", k=k),
+    }
+
+
+def teacher_part(prompt: Any, seed: Any, steps: int) -> Graph:
+    return {
+        "teacher_models": node("AdaptiveLoadDemoModels", role="teacher"),
+        "teacher_prompt": node("CLIPTextEncode", clip=["teacher_models", 1], text=prompt),
+        "teacher_negative": node("CLIPTextEncode", clip=["teacher_models", 1], text=""),
         "teacher": node(
             "AdaptiveTeacherRefine",
             decision=["gate", 0],
@@ -53,17 +76,6 @@ def adaptive_graph(prompt: Any = PROMPT, k: float = 50.0, batch: int = 4, seed: 
             max_batch=16,
         ),
         "teacher_images": node("VAEDecode", samples=["teacher", 0], vae=["student_models", 2]),
-        "merge": node(
-            "AdaptiveMerge",
-            decision=["gate", 0],
-            student=["student_images", 0],
-            improved=["teacher_images", 0],
-            size="student",
-            width=64,
-            height=64,
-            resize_method="bicubic",
-        ),
-        "save": node("SaveImage", images=["merge", 0], filename_prefix="adaptive"),
     }
 
 
