@@ -24,8 +24,8 @@ class LoadPrompts(io.ComfyNode):
                     "file",
                     options=prompt_choices(),
                     default="bundled",
-                    tooltip="'bundled' is a varied set that comes with the pack, 'demo' is for its demo models. Others are CSV, TXT (one a line) and "
-                    "JSONL files in ComfyUI's input folder.",
+                    tooltip="'bundled' is a varied set that comes with the pack, 'demo' is for its demo models. "
+                    "Others are CSV, TXT (one a line) and JSONL files in ComfyUI's input folder.",
                 ),
                 io.String.Input(
                     "column", default=CAPTION, tooltip="The column of a CSV or key of a JSONL file; not used for TXT."

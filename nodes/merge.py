@@ -40,25 +40,7 @@ class Merge(io.ComfyNode):
                     lazy=True,
                     tooltip="The rejected images, improved. What leads here only runs when something was rejected.",
                 ),
-                io.Combo.Input(
-                    "size",
-                    options=[STUDENT_SIZE, EXPLICIT_SIZE],
-                    default=STUDENT_SIZE,
-                    tooltip="The size of every image that comes out, whichever were rejected.",
-                ),
-                io.Int.Input(
-                    "width", default=1024, min=8, max=16384, advanced=True, tooltip="Used at size 'width x height'."
-                ),
-                io.Int.Input(
-                    "height", default=1024, min=8, max=16384, advanced=True, tooltip="Used at size 'width x height'."
-                ),
-                io.Combo.Input(
-                    "resize_method",
-                    options=METHODS,
-                    default="bicubic",
-                    advanced=True,
-                    tooltip="How images of another size are brought to the common one.",
-                ),
+                *_size_inputs(),
                 ScoresLink.Input(
                     "improved_scores",
                     optional=True,
@@ -97,6 +79,26 @@ class Merge(io.ComfyNode):
                 strict=True,
             )
             return io.NodeOutput([_merge(*group, target, resize_method[0]) for group in groups])
+
+
+def _size_inputs() -> list[io.Input]:
+    return [
+        io.Combo.Input(
+            "size",
+            options=[STUDENT_SIZE, EXPLICIT_SIZE],
+            default=STUDENT_SIZE,
+            tooltip="The size of every image that comes out, whichever were rejected.",
+        ),
+        io.Int.Input("width", default=1024, min=8, max=16384, advanced=True, tooltip="Used at size 'width x height'."),
+        io.Int.Input("height", default=1024, min=8, max=16384, advanced=True, tooltip="Used at size 'width x height'."),
+        io.Combo.Input(
+            "resize_method",
+            options=METHODS,
+            default="bicubic",
+            advanced=True,
+            tooltip="How images of another size are brought to the common one.",
+        ),
+    ]
 
 
 def _merge(decision: GateDecision, student, improved, scores: QualityScores | None, target, method: str):

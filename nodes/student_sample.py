@@ -45,14 +45,7 @@ class StudentSample(io.ComfyNode):
                     "lcm",
                     "'lcm' and 'trailing' are the exact timesteps of LCM and Turbo models.",
                 ),
-                io.Float.Input(
-                    "denoise",
-                    default=1.0,
-                    min=0.01,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="1 draws from pure noise. Less keeps more of the given image; all steps run at any value.",
-                ),
+                _denoise_input(),
                 io.Conditioning.Input("negative", optional=True, tooltip="What to avoid. Not needed at cfg 1."),
                 *override_inputs("steps, scheduler and denoise"),
             ],
@@ -110,3 +103,14 @@ def _sigmas(model, scheduler: str, steps: int, denoise: float, sampler_name: str
 
 def _patches(model) -> str | None:
     return f"{len(model.patches)} weights patched" if model.patches else None
+
+
+def _denoise_input() -> io.Input:
+    return io.Float.Input(
+        "denoise",
+        default=1.0,
+        min=0.01,
+        max=1.0,
+        step=0.01,
+        tooltip="1 draws from pure noise. Less keeps more of the given image; all steps run at any value.",
+    )
