@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+PARTIAL = ".part"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to, renamed over `path` once all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         yield partial
         os.replace(partial, path)
@@ -23,6 +25,12 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` through to disk in a temporary file beside `path`, then rename it over `path`."""
     with replacing(path) as partial, partial.open("wb") as file:
         _write_through(file, data)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder."""
+    for partial in folder.glob(f".*{PARTIAL}"):
+        partial.unlink()
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:

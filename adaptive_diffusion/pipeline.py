@@ -1,6 +1,7 @@
 """The method on diffusers pipelines: the student draws all images, the teacher improves the rejected ones."""
 
 import inspect
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class AdaptiveResult:
     """What a run made, in the prompts' order.
 
     pixels, student_pixels: (B, H, W, 3) float32 in 0..1, on the CPU; equal bit for bit where the student was accepted.
-    seeds, steps: one per image; steps count the student's and the teacher's as they ran.
+    seeds, steps, seconds: one per image. steps count the student's and the teacher's as they ran; seconds are its share
+    of the time that they and the estimator took.
     """
 
     pixels: torch.Tensor
@@ -35,6 +37,7 @@ class AdaptiveResult:
     decision: GateDecision
     seeds: tuple[int, ...]
     steps: tuple[int, ...]
+    seconds: tuple[float, ...]
 
     @property
     def images(self) -> list[Image.Image]:
@@ -148,16 +151,22 @@ class AdaptiveDiffusionPipeline:
             raise ValueError("one image alone has no percentiles; give a table, or choose k=0 or k=100")
 
     def _run(self, plan: _Plan) -> AdaptiveResult:
+        begun, count = time.perf_counter(), len(plan.prompts)
         drawn = _draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
         decision = self._judge(drawn, plan)
         pixels = drawn.pixels
-        steps = [drawn.steps or plan.drawing["num_inference_steps"]] * len(plan.prompts)
+        steps = [drawn.steps or plan.drawing["num_inference_steps"]] * count
+        seconds = [(time.perf_counter() - begun) / count] * count
         if decision.any_rejected:
-            improved = self._improve(drawn, decision, plan)
+            teacher, begun = self.teacher, time.perf_counter()
+            improved = self._improve(teacher, drawn, decision, plan)
             pixels = decision.scatter(pixels, _resized(improved.pixels, *pixels.shape[2:]))
+            taken = (time.perf_counter() - begun) / len(decision.rejected)
             for i in decision.rejected:
                 steps[i] += improved.steps or plan.teacher_steps
-        return AdaptiveResult(_channels_last(pixels), _channels_last(drawn.pixels), decision, plan.seeds, tuple(steps))
+                seconds[i] += taken
+        images = (_channels_last(pixels), _channels_last(drawn.pixels))
+        return AdaptiveResult(*images, decision, plan.seeds, tuple(steps), tuple(seconds))
 
     def _judge(self, drawn: _Drawn, plan: _Plan) -> GateDecision:
         judge = self.estimator
@@ -173,9 +182,9 @@ class AdaptiveDiffusionPipeline:
             warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)
         return decide(scores, table.threshold(plan.k), table.name, plan.k, student)
 
-    def _improve(self, drawn: _Drawn, decision: GateDecision, plan: _Plan) -> _Drawn:
+    def _improve(self, teacher: Pipeline, drawn: _Drawn, decision: GateDecision, plan: _Plan) -> _Drawn:
         """What the teacher makes of the rejected images, in their order."""
-        teacher = in_mode(self.teacher, takes_image=plan.strategy == REFINE)
+        teacher = in_mode(teacher, takes_image=plan.strategy == REFINE)
         prompts = [plan.prompts[i] for i in decision.rejected]
         seeds = [plan.seeds[i] for i in decision.rejected]
         if plan.strategy == REGENERATE:

@@ -105,8 +105,10 @@ def test_student_and_teacher_differ_only_in_their_unet_and_run_without_noise_on_
     assert "it/s" not in capfd.readouterr().err
 
 
-def test_a_missing_model_file_is_one_sentence_and_not_a_traceback(monkeypatch, tmp_path):
+def test_a_missing_model_file_is_one_sentence_and_not_a_traceback(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(demo, "MODELS", tmp_path)
-    with pytest.raises(SystemExit, match=r"^error: the demo models lack '[\w.]+'; install the pack again"):
+    with pytest.raises(SystemExit, match="^2$"):
         main(["demo", "--out", str(tmp_path / "demo.png")])
+    sentence = r"error: the demo models lack '[\w.]+'; install the pack again, with its folder demo_models\n"
+    assert re.fullmatch(sentence, capsys.readouterr().err)
     assert list(tmp_path.iterdir()) == []

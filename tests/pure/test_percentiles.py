@@ -2,6 +2,7 @@ import functools
 import json
 import math
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -188,13 +189,13 @@ def test_the_command_merges_files(tmp_path, capsys):
         (["mine", "knots"], "new", "'knots' keeps no raw scores"),
     ],
 )
-def test_the_command_writes_nothing_where_it_refuses(names, out, sentence, tmp_path):
+def test_the_command_writes_nothing_where_it_refuses(names, out, sentence, tmp_path, capsys):
     written(tmp_path, raw_table(), raw_table(name="yours"), raw_table(name="lcm", student=StudentInfo("lcm")))
     written(tmp_path, raw_table(name="PickScore", estimator={**JUDGE, "name": "PickScore"}))
     written(tmp_path, PercentileTable.parse({"50": 0.0}, "knots"))
     (tmp_path / "half.json").write_text('{"10": 0.5, ')
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(SystemExit, match=sentence):
+    with pytest.raises(SystemExit, match="^2$"):
         main(
             [
                 "merge-tables",
@@ -203,6 +204,7 @@ def test_the_command_writes_nothing_where_it_refuses(names, out, sentence, tmp_p
                 str(tmp_path / f"{out}.json"),
             ]
         )
+    assert re.match(f"error: .*{sentence}", capsys.readouterr().err)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

@@ -1,0 +1,99 @@
+"""calibrate: a student's percentile table from many prompts."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..prompts import prompt_seeds, read_prompts
+from .libraries import needing
+from .options import add_estimator, add_prompts, add_student, fill
+
+if TYPE_CHECKING:
+    from ..calibration import Scored, Task
+    from ..decision import StudentInfo
+    from ..estimators import Estimator
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "calibrate",
+        help="score a student's images of many prompts into a percentile table",
+        description="Draw and score an image for each prompt and save their percentile table. The same command goes on "
+        "where it was stopped. Without another student the demo's is used.",
+    )
+    add_prompts(parser, required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, such as mine.json")
+    add_student(parser)
+    add_estimator(parser)
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> str:
+    prompts = read_prompts(chosen.prompts, chosen.column, chosen.count, chosen.seed)
+    with needing("standalone"):
+        from tqdm import tqdm
+
+        from .. import models
+        from ..calibration import Task, calibrate
+    _complete(chosen)
+    models.check(chosen.student)
+    models.check_words([*prompts, chosen.negative or ""], chosen.student, chosen.estimator)
+    estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
+    made_by = {"name": estimator.name, "dtype": estimator.dtype}
+    task = Task(made_by, _student(chosen), prompts, chosen.seed, chosen.batch)
+    with tqdm(total=len(prompts), unit="image", disable=None) as bar:
+        score = partial(_score, task, estimator, chosen)
+        table = calibrate(chosen.out, task, score, lambda scores: bar.update(len(scores) - bar.n))
+    return f"Table {chosen.out} holds {len(table.scores)} scores; their median is {table.threshold(50):.3f}"
+
+
+def _complete(chosen: argparse.Namespace) -> None:
+    """Fill in what was left out; ValueError where only a person can tell."""
+    from .. import demo, models
+
+    if chosen.out.suffix != ".json":
+        raise ValueError(f"'{chosen.out}' does not end in .json; name the table so")
+    if chosen.student == models.DEMO:
+        fill(chosen, {"estimator": models.DEMO, "size": (demo.settings()["size"],) * 2})
+    if chosen.estimator is None:
+        raise ValueError("nothing scores the images; name an estimator's file with --estimator")
+    if chosen.size is None:
+        raise ValueError("a table is only valid for one size; give the one you draw in, such as --size 1024")
+    student = models.settings(chosen.student, "student")
+    fill(chosen, {"student_steps": student["steps"], "student_cfg": student["cfg"]})
+    fill(chosen, models.hardware(chosen.device))
+
+
+def _student(chosen: argparse.Namespace) -> "StudentInfo":
+    from ..decision import StudentInfo
+
+    name, (width, height) = Path(chosen.student).name, chosen.size
+    return StudentInfo(name, chosen.student_steps, chosen.student_cfg, width=width, height=height)
+
+
+def _score(
+    task: "Task", estimator: "Estimator", chosen: argparse.Namespace, starts: Sequence[int]
+) -> "Iterator[Scored]":
+    """The scores of the batches that begin with these prompts."""
+    from .. import models
+    from ..pipeline import AdaptiveDiffusionPipeline
+
+    student = models.load_student(chosen.student, chosen.device, chosen.dtype)
+    pipeline, seeds = AdaptiveDiffusionPipeline(estimator, student, None), prompt_seeds(task.seed, len(task.prompts))
+    width, height = chosen.size
+    for first in starts:
+        rows = slice(first, first + task.batch)
+        result = pipeline(
+            task.prompts[rows],
+            num_inference_steps_student=chosen.student_steps,
+            student_guidance=chosen.student_cfg,
+            k=0,
+            seed=seeds[rows],
+            negative_prompt=chosen.negative,
+            height=height,
+            width=width,
+            batch_size=task.batch,
+        )
+        yield first, result.decision.scores.values

@@ -1,0 +1,102 @@
+"""evaluate: how good a folder of images is, and which of two is better."""
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..prompts import read_prompts
+from .libraries import needing
+from .options import add_prompts, add_scoring
+
+if TYPE_CHECKING:
+    from ..evaluation import Judge, Judged
+    from ..galleries import Gallery
+
+ORACLE = "oracle"
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a folder of images, or compare two",
+        description="Measure the images of a run of generate, or of any folder, by estimators and FID; of two, also "
+        "how often each one's image is better.",
+    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="one, or two of the same prompts")
+    parser.add_argument(
+        "--judge",
+        action="append",
+        metavar="FILE",
+        help="an estimator's weight file, demo, or oracle (the exact grader of the demo scenes); may be repeated "
+        "(demo, unless there is --fid)",
+    )
+    parser.add_argument("--fid", type=Path, metavar="FOLDER", help="images to measure FID against")
+    parser.add_argument("--fid-weights", type=Path, metavar="FILE", help="FID's Inception v3")
+    add_prompts(parser, required=False)
+    add_scoring(parser)
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> str:
+    if len(chosen.folders) > 2:
+        raise ValueError(f"{len(chosen.folders)} folders came; name one, or two to compare")
+    with needing("standalone"):
+        from .. import evaluation
+        from ..galleries import open_gallery
+    prompts = read_prompts(chosen.prompts, chosen.column) if chosen.prompts else []
+    galleries = [open_gallery(folder, prompts) for folder in chosen.folders]
+    if len(galleries) == 2:
+        evaluation.check_pair(*galleries)
+    distances = _distances(chosen, galleries) if chosen.fid else []
+    judged = _judged(chosen, galleries)
+    lines = evaluation.costs(galleries)
+    if judged:
+        lines += evaluation.opinions(judged, galleries)
+        lines += evaluation.wins(judged, *galleries) if len(galleries) == 2 else []
+        lines += [evaluation.NOTE]
+    return "\n".join([*lines, *distances])
+
+
+def _judged(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "Judged":
+    """Every judge's scores of every gallery."""
+    from tqdm import tqdm
+
+    from ..evaluation import scores
+
+    judges = [_judge(name, chosen) for name in chosen.judge or ([] if chosen.fid else ["demo"])]
+    total = len(judges) * sum(len(gallery.images) for gallery in galleries)
+    with tqdm(total=total, unit="image", disable=None) as bar:
+        return [(judge.name, [scores(judge, gallery, bar.update) for gallery in galleries]) for judge in judges]
+
+
+def _judge(name: str, chosen: argparse.Namespace) -> "Judge":
+    from .. import models
+
+    if name == ORACLE:
+        try:
+            return import_module("training.exact_judge").ExactJudge()
+        except ImportError as error:
+            raise ValueError(
+                f"the oracle is part of the repository alone ({error.name} is missing); run evaluate in a clone of it"
+            ) from error
+    device = models.hardware(chosen.device)["device"]
+    return models.load_estimator(name, device, chosen.clip_tokenizer, chosen.clip_vision)
+
+
+def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> list[str]:
+    """A line for each gallery's FID."""
+    with needing("evaluate"):
+        from .. import fid, models
+        from ..galleries import open_gallery
+
+        if chosen.fid_weights is None:
+            raise ValueError(f"FID needs Inception's weights; download {fid.WEIGHTS} and name it with --fid-weights")
+        extractor = fid.inception(chosen.fid_weights)
+    reference, device = open_gallery(chosen.fid).images, models.hardware(chosen.device)["device"]
+    return [
+        f"FID of {gallery.name} ({len(gallery.images)} images) against {chosen.fid} ({len(reference)}): "
+        f"{fid.distance(extractor, gallery.images, reference, device):.2f}"
+        for gallery in galleries
+    ]

@@ -1,0 +1,151 @@
+"""generate: the adaptive pipeline over one prompt or many, into a folder."""
+
+import argparse
+import math
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..prompts import described, prompt_seeds, read_prompts
+from .libraries import needing
+from .options import add_estimator, add_prompts, add_student, fill, positive
+
+if TYPE_CHECKING:
+    from ..percentiles import PercentileTable
+    from ..pipeline import AdaptiveDiffusionPipeline
+    from ..runs import Run
+
+REMEMBERED = (
+    *("student", "student_steps", "student_cfg", "teacher", "teacher_steps", "teacher_cfg", "strategy", "sigma"),
+    *("k", "table", "estimator", "negative", "size", "batch", "dtype"),
+)
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "generate",
+        help="draw prompts into a folder",
+        description="Draw one prompt or a file of them: images, and a line for each in images.jsonl. The same command "
+        "goes on where it was stopped. Without other models the demo's are used.",
+    )
+    parser.add_argument("prompt", nargs="?", help="what to draw, where there is no file of prompts")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the images")
+    add_prompts(parser, required=False)
+    add_student(parser)
+    parser.add_argument(
+        "--teacher", help="folder of the slow model, in diffusers' format (with the demo student: demo)"
+    )
+    parser.add_argument("--teacher-steps", type=positive, metavar="N", help="its steps (12; the demo's own)")
+    parser.add_argument("--teacher-cfg", type=float, metavar="SCALE", help="its guidance scale (8; the demo's own)")
+    parser.add_argument(
+        "--strategy", choices=("refine", "regenerate"), default="refine", help="what it does (%(default)s)"
+    )
+    parser.add_argument(
+        "--sigma", type=float, help="where refining starts: near 0 keeps the image, near 1 redraws it (0.7)"
+    )
+    add_estimator(parser)
+    parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
+    parser.add_argument("--k", type=float, default=50.0, help="percent of the images to improve (%(default)g)")
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> str:
+    prompts = _prompts(chosen)
+    with needing("standalone"):
+        from .. import models, runs
+    _complete(chosen)
+    models.check(chosen.student, chosen.teacher)
+    models.check_words([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
+    table = models.load_table(chosen.table) if chosen.table else None
+    about = _about(chosen, prompts, table)
+    with runs.opened(chosen.out, about, len(prompts), chosen.batch) as kept:
+        if not kept.complete:
+            _draw(chosen, kept, prompts, table)
+        return _summary(kept)
+
+
+def _prompts(chosen: argparse.Namespace) -> list[str]:
+    if (chosen.prompt is None) == (chosen.prompts is None):
+        raise ValueError("give either a prompt or a file of them with --prompts")
+    if chosen.prompt is not None:
+        return [chosen.prompt]
+    return read_prompts(chosen.prompts, chosen.column, chosen.count, chosen.seed)
+
+
+def _complete(chosen: argparse.Namespace) -> None:
+    """Fill in what was left out; ValueError where only a person can tell."""
+    from .. import models
+
+    if chosen.student == models.DEMO:
+        fill(chosen, {"teacher": models.DEMO, "estimator": models.DEMO, "table": "Demo"})
+    if chosen.estimator is None:
+        raise ValueError("nothing scores the images; name an estimator's file with --estimator")
+    if chosen.teacher is None and chosen.k != 0:
+        raise ValueError(f"k is {chosen.k:g}, but there is no teacher; name its folder with --teacher, or choose --k 0")
+    if chosen.table is None and chosen.k not in (0, 100):
+        raise ValueError(
+            "the threshold must be known before the last image is drawn; name a percentile table with --table "
+            "(calibrate makes one), or choose --k 0 or --k 100"
+        )
+    student, teacher = models.settings(chosen.student, "student"), models.settings(chosen.teacher, "teacher")
+    fill(chosen, {"student_steps": student["steps"], "student_cfg": student["cfg"], "sigma": teacher["rollback"]})
+    fill(chosen, {"teacher_steps": teacher["steps"], "teacher_cfg": teacher["cfg"]})
+    fill(chosen, models.hardware(chosen.device))
+
+
+def _about(chosen: argparse.Namespace, prompts: list[str], table: "PercentileTable | None") -> dict[str, Any]:
+    """What must be the same for a run to go on where another stopped."""
+    threshold = table.threshold(chosen.k) if table else math.inf
+    remembered = {name: getattr(chosen, name) for name in REMEMBERED}
+    finite = threshold if math.isfinite(threshold) else None
+    return {"prompts": described(prompts, chosen.seed), **remembered, "threshold": finite}
+
+
+def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "PercentileTable | None") -> None:
+    from tqdm import tqdm
+
+    from ..generation import generate
+
+    pipeline = _pipeline(chosen)
+    if table:
+        table.check_estimator(pipeline.estimator.name, pipeline.estimator.dtype)
+    seeds = prompt_seeds(chosen.seed, kept.total)
+    with tqdm(total=kept.total, initial=len(kept.records), unit="image", disable=None) as bar:
+        for records in generate(pipeline, kept, prompts, seeds, {"table": table, **_settings(chosen)}):
+            bar.update(len(records))
+
+
+def _pipeline(chosen: argparse.Namespace) -> "AdaptiveDiffusionPipeline":
+    from .. import models
+    from ..pipeline import AdaptiveDiffusionPipeline
+
+    estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
+    student = models.load_student(chosen.student, chosen.device, chosen.dtype)
+    teacher = partial(models.load_teacher, chosen.teacher, chosen.device, chosen.dtype) if chosen.teacher else None
+    return AdaptiveDiffusionPipeline(estimator, student, teacher)
+
+
+def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
+    """What the pipeline is called with for every batch."""
+    width, height = chosen.size or (None, None)
+    return {
+        "num_inference_steps_student": chosen.student_steps,
+        "num_inference_steps_teacher": chosen.teacher_steps,
+        "student_guidance": chosen.student_cfg,
+        "teacher_guidance": chosen.teacher_cfg,
+        "sigma": chosen.sigma,
+        "k": chosen.k,
+        "strategy": chosen.strategy,
+        "negative_prompt": chosen.negative,
+        "height": height,
+        "width": width,
+    }
+
+
+def _summary(kept: "Run") -> str:
+    count, improved = kept.total, sum(record["verdict"] == "rejected" for record in kept.records)
+    steps, seconds = (sum(record[key] for record in kept.records) / count for key in ("steps", "seconds"))
+    return (
+        f"{count} images are in {kept.folder}: {improved} went to the teacher; "
+        f"{steps:.2f} steps and {seconds:.3f} s an image on average"
+    )

@@ -1,0 +1,69 @@
+"""What several commands are asked in the same words."""
+
+import argparse
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..prompts import CAPTION
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height of "1024" or "1024x768"."""
+    sides = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    if not sides:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 1024, or 1024x768 for width x height")
+    return int(sides[1]), int(sides[2] or sides[1])
+
+
+def add_prompts(parser: argparse.ArgumentParser, required: bool) -> None:
+    kinds = "prompts: CSV, JSONL, or TXT with one a line"
+    parser.add_argument("--prompts", type=Path, metavar="FILE", required=required, help=kinds)
+    parser.add_argument("--column", default=CAPTION, help="column of a CSV or key of a JSONL file (%(default)s)")
+
+
+def add_student(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--count", type=int, default=0, help="how many prompts to draw by the seed (all, in order)")
+    parser.add_argument("--seed", type=int, default=0, help="prompt i is drawn with seed + i (%(default)s)")
+    parser.add_argument(
+        "--student", default="demo", help="folder of the fast model, in diffusers' format (%(default)s)"
+    )
+    parser.add_argument("--student-steps", type=positive, metavar="N", help="its steps (4; the demo's own)")
+    parser.add_argument("--student-cfg", type=float, metavar="SCALE", help="its guidance scale (8; the demo's own)")
+    parser.add_argument("--negative", metavar="PROMPT", help="what the images are to avoid (nothing)")
+    parser.add_argument("--size", type=size, metavar="WxH", help="pixels, such as 1024 or 1024x768 (the student's own)")
+    parser.add_argument("--batch", type=positive, default=8, metavar="N", help="images drawn at a time (%(default)s)")
+    parser.add_argument("--dtype", choices=DTYPES, help="the models' precision (float16 on a GPU, else float32)")
+
+
+def add_estimator(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--estimator", metavar="FILE", help="what scores: a weight file (with the demo student: demo)")
+    add_scoring(parser)
+
+
+def add_scoring(parser: argparse.ArgumentParser) -> None:
+    """What estimators need beside their file."""
+    parser.add_argument(
+        "--clip-tokenizer", type=Path, metavar="FOLDER", help="of CLIP's vocab.json, for CLIPScore, PickScore, HPSv2.1"
+    )
+    parser.add_argument(
+        "--clip-vision", type=Path, metavar="FILE", help="of CLIP ViT-L/14's image encoder, for LAION aesthetic"
+    )
+    parser.add_argument("--device", help="such as cuda or cpu (a GPU if there is one)")
+
+
+def fill(chosen: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
+    """Give every option that was left out its default."""
+    for name, value in defaults.items():
+        if getattr(chosen, name) is None:
+            setattr(chosen, name, value)

@@ -1,0 +1,93 @@
+"""What galleries are worth, as tables: their costs, every judge's opinion, and who wins."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy
+import torch
+
+from .comparison import Interval, duel, mean
+from .galleries import Gallery, read_batches
+
+NOTE = "Intervals are 95 %: Student's t of a mean, Wilson's of a share. p: sign test, exact, without the ties."
+
+
+Judged = list[tuple[str, list[list[float]]]]
+
+
+class Judge(Protocol):
+    """What `estimators.Estimator` has of it: a name, and a score for each image and prompt."""
+
+    name: str
+    uses_prompt: bool
+
+    def score(self, images: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor: ...
+
+
+def check_pair(first: Gallery, second: Gallery) -> None:
+    """ValueError unless both galleries show the same prompts in the same order."""
+    if len(first.images) != len(second.images):
+        raise ValueError(
+            f"'{first.name}' has {len(first.images)} images and '{second.name}' {len(second.images)}; "
+            "compare images of the same prompts"
+        )
+    for i, (one, other) in enumerate(zip(first.prompts, second.prompts, strict=False)):
+        if one != other:
+            raise ValueError(f"image {i} was drawn for {one!r} in '{first.name}' and for {other!r} in '{second.name}'")
+
+
+def scores(judge: Judge, gallery: Gallery, tell: Callable[[int], object]) -> list[float]:
+    """The judge's score of every image; `tell` is called with how many were scored after each batch."""
+    if judge.uses_prompt and not gallery.prompts:
+        raise ValueError(
+            f"{judge.name} needs the prompts that '{gallery.name}' was drawn from; name a file of them with --prompts"
+        )
+    prompts = gallery.prompts or ("",) * len(gallery.images)
+    found: list[float] = []
+    for batch in read_batches(gallery.images):
+        texts = prompts[len(found) : len(found) + len(batch)]
+        found += judge.score(batch.float() / 255, texts).tolist()
+        tell(len(batch))
+    return found
+
+
+def costs(galleries: Sequence[Gallery]) -> list[str]:
+    """A row for each run; none where no gallery is a run."""
+    rows = []
+    for gallery in galleries:
+        if records := gallery.records:
+            improved = numpy.mean([record["verdict"] == "rejected" for record in records])
+            steps, seconds = (numpy.mean([record[key] for record in records]) for key in ("steps", "seconds"))
+            rows.append([gallery.name, str(len(records)), f"{improved:.1%}", f"{steps:.2f}", f"{seconds:.3f}"])
+    return table(["run", "images", "to the teacher", "steps an image", "seconds an image"], rows) if rows else []
+
+
+def opinions(judged: Judged, galleries: Sequence[Gallery]) -> list[str]:
+    """Every judge's mean of each gallery; judged: the judges' names, and their scores of every gallery's images."""
+    rows = [
+        [judge, gallery.name, str(len(values)), spelled(mean(values))]
+        for judge, found in judged
+        for gallery, values in zip(galleries, found, strict=True)
+    ]
+    return table(["judge", "images of", "number", "mean"], rows)
+
+
+def wins(judged: Judged, first: Gallery, second: Gallery) -> list[str]:
+    """How often each judge prefers the first gallery's image to the second's."""
+    rows = []
+    for judge, (one, other) in judged:
+        result = duel(one, other)
+        counts = [str(count) for count in (result.wins, result.ties, result.losses)]
+        rows.append([judge, *counts, spelled(result.share), f"{result.p:.2g}"])
+    heads = [f"{first.name} wins", "ties", f"{second.name} wins", f"{first.name} of the decided", "p"]
+    return table(["judge", *heads], rows)
+
+
+def spelled(interval: Interval) -> str:
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A markdown table, and an empty line behind it."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return [*(f"| {' | '.join(cells)} |" for cells in lines), ""]

@@ -1,0 +1,68 @@
+"""Means and win rates, against formulas written out here."""
+
+import math
+
+import numpy
+import pytest
+from scipy import stats
+
+from adaptive_diffusion.comparison import duel, mean, share
+
+Z = 1.959963984540054
+
+
+def wilson(count: int, total: int) -> tuple[float, float]:
+    """Wilson's interval by its closed form."""
+    p, room = count / total, Z * Z / total
+    middle, half = p + room / 2, Z * math.sqrt(p * (1 - p) / total + room / (4 * total))
+    return (middle - half) / (1 + room), (middle + half) / (1 + room)
+
+
+@pytest.mark.parametrize(("count", "total"), [(0, 5), (3, 5), (5, 5), (41, 100), (1, 1000)])
+def test_a_share_has_wilsons_interval(count, total):
+    found = share(count, total)
+    assert (found.value, (found.low, found.high)) == (count / total, pytest.approx(wilson(count, total), abs=1e-9))
+
+
+def test_wins_ties_and_losses_are_counted_pair_by_pair():
+    result = duel([3.0, 1.0, 2.0, 5.0, 0.5], [1.0, 2.0, 2.0, 4.0, 0.0])
+    assert (result.wins, result.ties, result.losses) == (3, 1, 1)
+    assert (result.share.value, (result.share.low, result.share.high)) == (0.75, pytest.approx(wilson(3, 4), abs=1e-9))
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(9, 1), (5, 5), (0, 7), (12, 20)])
+def test_p_is_the_chance_of_a_fair_coin_being_as_uneven(wins, losses):
+    total = wins + losses
+    extreme = [k for k in range(total + 1) if abs(k - total / 2) >= abs(wins - total / 2)]
+    expected = sum(math.comb(total, k) for k in extreme) / 2**total
+    result = duel([1.0] * wins + [0.0] * losses + [2.0] * 3, [0.0] * wins + [1.0] * losses + [2.0] * 3)
+    assert (result.ties, result.p) == (3, pytest.approx(expected))
+
+
+def test_only_ties_say_nothing():
+    result = duel([1.0, 2.0], [1.0, 2.0])
+    assert (result.wins, result.ties, result.losses, result.p) == (0, 2, 0, 1.0)
+    assert math.isnan(result.share.value) and math.isnan(result.share.low)
+
+
+def test_a_mean_has_students_interval():
+    values = [0.3, -1.2, 2.5, 0.0, 0.9]
+    found = mean(values)
+    half = stats.t.ppf(0.975, 4) * numpy.std(values, ddof=1) / math.sqrt(5)
+    assert found.value == pytest.approx(numpy.mean(values))
+    assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
+
+
+def test_a_mean_of_zeros_and_ones_is_a_share():
+    assert mean([1.0, 0.0, 1.0, 1.0]) == share(3, 4)
+    assert mean([1.0] * 9).low < 1
+
+
+def test_one_value_has_no_interval():
+    assert mean([0.5]).value == 0.5 and math.isnan(mean([0.5]).low)
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    random = numpy.random.default_rng(3)
+    held = [found.low <= 1 <= found.high for found in (mean(random.exponential(size=200)) for _ in range(400))]
+    assert 0.91 < numpy.mean(held) < 0.98

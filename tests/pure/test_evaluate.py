@@ -1,0 +1,180 @@
+"""python -m adaptive_diffusion evaluate, on pictures of the demo scenes."""
+
+import json
+import random
+import re
+import sys
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from adaptive_diffusion import demo
+from adaptive_diffusion.__main__ import main
+from adaptive_diffusion.runs import image_name
+from training.scenes import dataset
+
+torch.set_num_threads(1)
+COUNT = 20
+SCENES, PICTURES = dataset(COUNT, 1)
+PROMPTS = [scene.caption for scene in SCENES]
+
+
+def write_folder(folder, pictures):
+    folder.mkdir()
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / image_name(i))
+    return folder
+
+
+def write_run(folder, pictures, prompts=PROMPTS, steps: int = 3):
+    """A run of generate, every other image improved."""
+    write_folder(folder, pictures)
+    records = [
+        {
+            "index": i,
+            "prompt": prompt,
+            "verdict": "rejected" if i % 2 else "accepted",
+            "steps": steps,
+            "seconds": 0.25,
+            "image": image_name(i),
+        }
+        for i, prompt in enumerate(prompts)
+    ]
+    (folder / "images.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return folder
+
+
+def evaluate(capsys, *arguments) -> str:
+    main(["evaluate", *map(str, arguments)])
+    return capsys.readouterr().out
+
+
+def refused(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit, match="^2$"):
+        main(["evaluate", *map(str, arguments)])
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+    return said
+
+
+def cells(output: str, start: str) -> list[str]:
+    """The cells of the one table row that begins so."""
+    [row] = [line for line in output.splitlines() if line.startswith(f"| {start} |")]
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+@pytest.fixture
+def right(tmp_path):
+    return write_run(tmp_path / "right", PICTURES)
+
+
+@pytest.fixture
+def turned(tmp_path):
+    """The same prompts with some pictures of other scenes."""
+    return write_run(tmp_path / "turned", [*PICTURES[:12], *numpy.roll(PICTURES[12:], 1, axis=0)], steps=7)
+
+
+def test_a_run_is_told_by_its_estimator_score_and_costs(right, capsys):
+    said = evaluate(capsys, right)
+    values = demo.load_estimator().score(torch.from_numpy(PICTURES).float() / 255, PROMPTS)
+    assert cells(said, right)[1:] == [str(COUNT), "50.0%", "3.00", "0.250"]
+    judge, folder, number, mean = cells(said, "Demo")
+    assert (folder, number) == (str(right), str(COUNT))
+    assert float(mean.split()[0]) == pytest.approx(values.mean().item(), abs=1e-3)
+
+
+def test_the_oracle_tells_right_pictures_from_wrong_ones(right, turned, capsys):
+    said = evaluate(capsys, right, turned, "--judge", "oracle")
+    shares = [line.split("|")[4].strip() for line in said.splitlines() if line.startswith("| oracle | /")]
+    assert [share.split()[0] for share in shares] == ["1.000", "0.600"]
+    [wins] = [line for line in said.splitlines() if re.match(r"\| oracle \| \d", line)]
+    assert [cell.strip() for cell in wins.split("|")[2:5]] == ["8", "12", "0"]
+    assert "| 1.000 (0.676 to 1.000) | 0.0078 |" in wins
+    assert "Wilson's of a share" in said
+
+
+def test_swapping_two_folders_swaps_wins_and_losses(right, turned, capsys):
+    one, other = (cells(evaluate(capsys, *pair).split("p |")[1], "Demo") for pair in ((right, turned), (turned, right)))
+    assert one[1:4] == other[3:0:-1] and int(one[1]) > int(one[3])
+
+
+def test_several_judges_each_have_their_rows(right, capsys):
+    said = evaluate(capsys, right, "--judge", "demo", "--judge", "oracle")
+    assert cells(said, "Demo")[2] == cells(said, "oracle")[2] == str(COUNT)
+
+
+def test_a_plain_folder_is_judged_by_name_with_the_prompts_of_a_file(right, tmp_path, capsys):
+    different = list(dict.fromkeys(PROMPTS))
+    pictures = [PICTURES[PROMPTS.index(prompt)] for prompt in different]
+    folder = write_folder(tmp_path / "plain", pictures)
+    (folder / "notes.md").write_text("no image")
+    (tmp_path / "prompts.txt").write_text("\n".join(different))
+    said = evaluate(capsys, folder, "--prompts", tmp_path / "prompts.txt", "--judge", "oracle")
+    assert cells(said, "oracle")[2:] == [str(len(different)), cells(said, "oracle")[3]]
+    assert cells(said, "oracle")[3].startswith("1.000 (")
+    assert "steps" not in said
+
+
+def test_images_of_several_sizes_are_judged_in_their_order(tmp_path, capsys):
+    folder = write_run(tmp_path / "sizes", PICTURES)
+    for i in (0, 3, 4):
+        with Image.open(folder / image_name(i)) as image:
+            image.resize((128, 64)).save(folder / image_name(i))
+    assert "images of 64 px, not 128x64" in refused(capsys, folder, "--judge", "oracle")
+    mean = float(cells(evaluate(capsys, folder), "Demo")[3].split()[0])
+    one_by_one = []
+    judge = demo.load_estimator()
+    for i, prompt in enumerate(PROMPTS):
+        with Image.open(folder / image_name(i)) as image:
+            pixels = torch.from_numpy(numpy.array(image.convert("RGB")))[None].float() / 255
+        one_by_one.append(judge.score(pixels, prompt).item())
+    assert mean == pytest.approx(numpy.mean(one_by_one), abs=1e-3)
+
+
+def test_what_cannot_be_evaluated_is_one_sentence(right, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    plain = write_folder(tmp_path / "plain", PICTURES)
+    short = write_run(tmp_path / "short", PICTURES[:5], PROMPTS[:5])
+    mixed = write_run(tmp_path / "mixed", PICTURES, PROMPTS[::-1])
+    (tmp_path / "two.txt").write_text("a red circle on sky\na blue circle on sky")
+    assert "there are no images in" in refused(capsys, empty)
+    assert "there are no images in" in refused(capsys, tmp_path / "nowhere")
+    assert "Demo needs the prompts that" in refused(capsys, plain)
+    assert "2 prompts came for the 20 images" in refused(capsys, plain, "--prompts", tmp_path / "two.txt")
+    assert f"has 20 images and '{short}' 5; compare images of the same prompts" in refused(capsys, right, short)
+    assert "image 0 was drawn for" in refused(capsys, right, mixed)
+    assert "3 folders came; name one, or two to compare" in refused(capsys, right, right, right)
+    assert "there is no weight file 'nothing.pt'" in refused(capsys, right, "--judge", "nothing.pt")
+    dragons = write_run(tmp_path / "dragons", PICTURES[:1], ["a dragon"])
+    assert "the oracle cannot read 'a dragon'" in refused(capsys, dragons, "--judge", "oracle")
+    (right / image_name(3)).unlink()
+    assert image_name(3) in refused(capsys, right)
+
+
+def test_without_the_repository_the_oracle_says_so(right, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "training.exact_judge", None)
+    assert "the oracle is part of the repository alone" in refused(capsys, right, "--judge", "oracle")
+
+
+def test_evaluating_changes_nothing_not_even_a_half_written_record(right, capsys):
+    with (right / "images.jsonl").open("a") as file:
+        file.write('{"index": 20, "pro')
+    before = {path.name: path.read_bytes() for path in right.iterdir()}
+    assert cells(evaluate(capsys, right), "Demo")[2] == str(COUNT)
+    assert {path.name: path.read_bytes() for path in right.iterdir()} == before
+
+
+def test_captions_and_scenes_are_the_same_both_ways():
+    from training.exact_judge import read_caption
+    from training.scenes import random_scene
+
+    rng = random.Random(5)
+    for i in range(300):
+        scene = random_scene(rng, 1 + i % 3)
+        assert read_caption(scene.caption) == scene
+    for text in ("", "a large red circle on mars", "a red circle on sky", "a small dog on sky", PROMPTS[0] + "!"):
+        with pytest.raises(ValueError, match="the oracle cannot read"):
+            read_caption(text)

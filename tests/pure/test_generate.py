@@ -1,0 +1,242 @@
+"""python -m adaptive_diffusion generate, on the models that come with the pack."""
+
+import functools
+import json
+import multiprocessing
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from adaptive_diffusion import demo, models, runs
+from adaptive_diffusion.__main__ import main
+from adaptive_diffusion.decision import StudentInfo
+from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline
+
+torch.set_num_threads(1)
+PACK = Path(__file__).parents[2]
+PROMPTS = demo.PROMPTS[:7]
+SEED, BATCH, K, STEPS = 5, 3, 50, 2
+JUDGE = {"name": "Demo", "dtype": "float32"}
+QUICK = {"num_inference_steps_student": 1, "num_inference_steps_teacher": STEPS, "sigma": 0.6}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_once():
+    """Every model is read from disk only once for all these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("load_student", "load_teacher", "load_estimator"):
+            patch.setattr(models, name, functools.cache(getattr(models, name)))
+        yield
+
+
+@functools.cache
+def pipeline() -> AdaptiveDiffusionPipeline:
+    return AdaptiveDiffusionPipeline(demo.load_estimator(), demo.load_student(), demo.load_teacher())
+
+
+@functools.cache
+def student_scores() -> tuple[float, ...]:
+    cfg = demo.settings()["student"]["cfg"]
+    return pipeline()(PROMPTS, seed=SEED, k=0, student_guidance=cfg, **QUICK).decision.scores.values
+
+
+@pytest.fixture
+def files(tmp_path) -> dict[str, Path]:
+    """A prompts file, and a table of which half of its images are rejected."""
+    (tmp_path / "prompts.txt").write_text("\n".join(PROMPTS))
+    PercentileTable.from_scores("own", student_scores(), JUDGE).save(tmp_path / "own.json")
+    return {"prompts": tmp_path / "prompts.txt", "table": tmp_path / "own.json", "out": tmp_path / "run"}
+
+
+def generate(**options) -> None:
+    fixed = {"seed": SEED, "batch": BATCH, "k": K, "teacher_steps": STEPS, "student_steps": 1, "sigma": 0.6}
+    given = {key: value for key, value in {**fixed, **options}.items() if value is not None}
+    main(["generate", *(f"--{key.replace('_', '-')}={value}" for key, value in given.items())])
+
+
+def refused(capsys, **options) -> str:
+    with pytest.raises(SystemExit, match="^2$"):
+        generate(**options)
+    return capsys.readouterr().err
+
+
+def never(*_):
+    pytest.fail("a model was loaded that is not needed")
+
+
+def without_seconds(folder) -> list[dict]:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in runs.read(folder)]
+
+
+def pixels(folder) -> numpy.ndarray:
+    pictures = []
+    for record in runs.read(folder):
+        with Image.open(folder / record["image"]) as image:
+            pictures.append(numpy.array(image))
+    return numpy.stack(pictures)
+
+
+def test_images_scores_verdicts_and_steps_are_the_pipelines(files, capsys):
+    generate(**files)
+    own = PercentileTable.load(files["table"])
+    student, teacher = demo.settings()["student"], demo.settings()["teacher"]
+    guidance = {"student_guidance": student["cfg"], "teacher_guidance": teacher["cfg"]}
+    result = pipeline()(PROMPTS, seed=SEED, k=K, table=own, batch_size=BATCH, **guidance, **QUICK)
+    rejected = set(result.decision.rejected)
+    assert 0 < len(rejected) < len(PROMPTS)
+    records = runs.read(files["out"])
+    assert [record["prompt"] for record in records] == list(PROMPTS)
+    assert [record["seed"] for record in records] == list(range(SEED, SEED + len(PROMPTS)))
+    assert [record["verdict"] for record in records] == [
+        "rejected" if i in rejected else "accepted" for i in range(len(PROMPTS))
+    ]
+    assert [record["steps"] for record in records] == list(result.steps)
+    assert [record["score"] for record in records] == pytest.approx(result.decision.scores.values, abs=1e-4)
+    assert {record["threshold"] for record in records} == {own.threshold(K)}
+    expected = (result.pixels * 255).round().numpy()
+    assert abs(pixels(files["out"]) - expected).max() <= 1
+    assert re.match(rf"7 images are in .*run: {len(rejected)} went to the teacher; ", capsys.readouterr().out)
+
+
+def test_seconds_are_more_for_what_the_teacher_drew(files):
+    generate(**files)
+    batch = runs.read(files["out"])[:BATCH]
+    seconds = {
+        verdict: {r["seconds"] for r in batch if r["verdict"] == verdict} for verdict in ("accepted", "rejected")
+    }
+    assert len(seconds["accepted"]) <= 1 and len(seconds["rejected"]) <= 1
+    assert all(0 < low < high for low in seconds["accepted"] for high in seconds["rejected"])
+
+
+def test_one_prompt_is_one_image(tmp_path):
+    main(["generate", "a red circle above a blue square on sky", "--out", str(tmp_path / "one"), "--k=100"])
+    [record] = runs.read(tmp_path / "one")
+    assert (record["prompt"], record["threshold"], record["verdict"]) == (
+        "a red circle above a blue square on sky",
+        None,
+        "rejected",
+    )
+    settings = demo.settings()
+    assert record["steps"] == settings["student"]["steps"] + settings["teacher"]["steps"]
+
+
+def test_a_complete_run_loads_no_model_and_changes_nothing(files, monkeypatch, capsys):
+    generate(**files)
+    before = {path.name: path.read_bytes() for path in files["out"].iterdir()}
+    for name in ("load_student", "load_teacher", "load_estimator"):
+        monkeypatch.setattr(models, name, never)
+    generate(**files)
+    assert {path.name: path.read_bytes() for path in files["out"].iterdir()} == before
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+
+
+def test_the_teacher_is_not_loaded_where_nothing_is_rejected(files, monkeypatch):
+    monkeypatch.setattr(models, "load_teacher", never)
+    generate(**files | {"k": 0})
+    assert {record["verdict"] for record in runs.read(files["out"])} == {"accepted"}
+
+
+def quietly(**options) -> None:
+    with open(os.devnull, "w") as sys.stdout:
+        generate(**options)
+
+
+def kill_after(seconds: float, **options) -> bool:
+    """Generate in a copy of this process and kill it so much later; whether it was still running."""
+    process = multiprocessing.get_context("fork").Process(target=quietly, kwargs=options)
+    process.start()
+    process.join(seconds)
+    process.kill()
+    process.join()
+    return process.exitcode != 0
+
+
+def seen(folder) -> dict[str, tuple[int, int]]:
+    """When the recorded images were written, and to where on the disk."""
+    status = {record["image"]: (folder / record["image"]).stat() for record in runs.read(folder)}
+    return {name: (known.st_mtime_ns, known.st_ino) for name, known in status.items()}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot copy a process")
+def test_killed_at_random_moments_no_image_is_lost_drawn_twice_or_out_of_order(files, tmp_path):
+    begun = time.monotonic()
+    generate(**files | {"batch": 1})
+    longest, folder, kills = time.monotonic() - begun, tmp_path / "often", 0
+    for _ in range(12):
+        before = seen(folder) if folder.exists() else {}
+        kills += kill_after(random.uniform(0, longest / 2), **files | {"batch": 1, "out": folder})
+        assert before.items() <= seen(folder).items() if before else True
+    generate(**files | {"batch": 1, "out": folder})
+    assert kills
+    assert without_seconds(folder) == without_seconds(files["out"])
+    assert (pixels(folder) == pixels(files["out"])).all()
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in files["out"].iterdir())
+
+
+def test_any_folder_in_diffusers_format_serves_as_student_and_teacher(files):
+    folder = PACK / "demo_models"
+    generate(**files | {"student": folder, "teacher": folder, "estimator": "demo", "student_steps": 2, "size": 64})
+    records = runs.read(files["out"])
+    assert {record["steps"] for record in records} <= {2, 2 + STEPS}
+    assert json.loads((files["out"] / "run.json").read_text())["student"] == str(folder)
+    assert pixels(files["out"]).shape == (len(PROMPTS), 64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"prompts": None}, "give either a prompt or a file of them with --prompts"),
+        ({"student": "demo_models"}, "nothing scores the images; name an estimator's file with --estimator"),
+        ({"student": "demo_models", "estimator": "demo"}, "k is 50, but there is no teacher; name its folder"),
+        (
+            {"student": "demo_models", "estimator": "demo", "teacher": "demo", "table": None},
+            "the threshold must be known before the last image is drawn; name a percentile table with --table",
+        ),
+        ({"teacher": "nowhere"}, "there is no model in 'nowhere'; name a folder with diffusers' model_index.json"),
+        ({"table": "nothing"}, "there is no table 'nothing'; name a file, or one of Demo, ImageReward"),
+        ({"table": "ImageReward - LCM-SDXL"}, "was made for the estimator ImageReward, but the scores are of Demo"),
+        ({"k": 120}, "k is 120; choose a percentage from 0 to 100"),
+        ({"sigma": 1.5}, "sigma is 1.5; choose a value between 0 and 1"),
+        ({"negative": "a dragon"}, "the demo models do not know 'dragon'"),
+        ({"estimator": "missing.pt"}, "there is no weight file 'missing.pt'"),
+        ({"prompts": "missing.txt"}, "'missing.txt' cannot be read"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_sentence_and_no_image(files, capsys, monkeypatch, change, sentence):
+    monkeypatch.chdir(PACK)
+    said = refused(capsys, **files | change)
+    assert said.startswith("error: ") and sentence in said and said.count("\n") == 1
+    assert not list(files["out"].glob("*.png"))
+
+
+def test_what_was_refused_can_be_put_right_in_the_same_folder(files, capsys):
+    refused(capsys, **files | {"sigma": 1.5})
+    generate(**files)
+    assert len(runs.read(files["out"])) == len(PROMPTS)
+
+
+def test_other_settings_are_refused_once_a_run_has_images(files, capsys):
+    generate(**files)
+    for change, named in (({"sigma": 0.5}, "sigma 0.6 instead of 0.5"), ({"seed": 6}, "prompts"), ({"k": 40}, "k 50")):
+        assert f"' has {named}" in refused(capsys, **files | change)
+
+
+def test_a_process_of_its_own_says_its_own_lines_and_warns_in_one(files):
+    PercentileTable.from_scores("other", student_scores(), JUDGE, StudentInfo(steps=4)).save(files["table"])
+    options = [f"--{key}={value}" for key, value in files.items()]
+    command = [sys.executable, "-m", "adaptive_diffusion", "generate", *options, "--k=0", f"--batch={BATCH}"]
+    process = subprocess.run(command, cwd=PACK, capture_output=True, text=True, timeout=600)
+    steps = demo.settings()["student"]["steps"]
+    assert process.stderr == f"warning: table 'own' was made with another student: steps {steps} instead of 4\n"
+    assert process.stdout.count("\n") == 1 and process.returncode == 0

@@ -1,0 +1,184 @@
+"""A run's folder survives whatever stops it."""
+
+import itertools
+import json
+import multiprocessing
+import os
+
+import pytest
+from PIL import Image
+
+from adaptive_diffusion import files, runs
+
+ABOUT = {"prompts": {"count": 7}, "k": 50.0, "size": (64, 64), "batch": 2}
+TOTAL, BATCH = 7, 2
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot copy a process")
+
+
+def image(index: int) -> Image.Image:
+    return Image.new("RGB", (4, 4), (index, 0, 0))
+
+
+def draw(folder, about=ABOUT, batches: int = TOTAL) -> list[int]:
+    """Go on with the run for so many batches; the numbers of the images that were drawn."""
+    drawn: list[int] = []
+    with runs.opened(folder, about, TOTAL, BATCH) as run:
+        while not run.complete and batches > 0:
+            batches -= 1
+            first = len(run.records)
+            indices = range(first, min(first + BATCH, TOTAL))
+            records = [{"index": i, "prompt": f"ö {i}", "image": runs.image_name(i)} for i in indices]
+            run.add([image(i) for i in indices], records)
+            drawn += indices
+    return drawn
+
+
+def content(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def in_whole_batches(count: int) -> int:
+    return count if count == TOTAL else count // BATCH * BATCH
+
+
+def written_when(folder, count: int) -> list[int]:
+    return [(folder / runs.image_name(i)).stat().st_mtime_ns for i in range(count)]
+
+
+@pytest.fixture
+def whole(tmp_path):
+    assert draw(tmp_path / "whole") == list(range(TOTAL))
+    return content(tmp_path / "whole")
+
+
+def test_every_image_has_its_record_in_order(tmp_path, whole):
+    records = runs.read(tmp_path / "whole")
+    assert [record["index"] for record in records] == list(range(TOTAL))
+    for record in records:
+        with Image.open(tmp_path / "whole" / record["image"]) as kept:
+            assert kept.getpixel((0, 0)) == (record["index"], 0, 0)
+    assert set(whole) == {"run.json", "images.jsonl", ".lock", *(record["image"] for record in records)}
+    assert "ö 3" in whole["images.jsonl"].decode()
+
+
+def test_a_complete_run_draws_nothing_and_changes_nothing(tmp_path, whole):
+    assert draw(tmp_path / "whole") == []
+    assert content(tmp_path / "whole") == whole
+
+
+def test_wherever_the_records_were_cut_whole_batches_stay_and_the_rest_is_drawn(tmp_path, whole):
+    lines = whole["images.jsonl"]
+    for length in range(len(lines) + 1):
+        folder = tmp_path / str(length)
+        folder.mkdir()
+        for name, data in whole.items():
+            (folder / name).write_bytes(lines[:length] if name == "images.jsonl" else data)
+        assert draw(folder) == list(range(in_whole_batches(lines[:length].count(b"\n")), TOTAL))
+        assert content(folder) == whole
+
+
+def draw_and_die(folder, moment: int) -> None:
+    """Go on with the run, and end without a word at the given one of all moments at which the disk changes."""
+    moments = itertools.count()
+
+    def pass_moment():
+        if next(moments) == moment:
+            os._exit(9)
+
+    def write_through(file, data):
+        for half in (data[: len(data) // 2], data[len(data) // 2 :]):
+            pass_moment()
+            file.write(half)
+            file.flush()
+
+    def with_moments(change):
+        return lambda *arguments: (pass_moment(), change(*arguments), pass_moment())
+
+    files._write_through = write_through
+    os.replace, os.truncate = with_moments(os.replace), with_moments(os.truncate)
+    draw(folder)
+
+
+def in_another_process(target, *arguments) -> int:
+    """The exit status of a copy of this process that does this."""
+    process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+@needs_fork
+def test_killed_at_every_change_to_the_disk_it_goes_on_to_the_same_bytes(tmp_path, whole):
+    for moment in itertools.count():
+        folder = tmp_path / str(moment)
+        killed = in_another_process(draw_and_die, folder, moment)
+        kept = in_whole_batches(len(runs.read(folder)))
+        before = written_when(folder, kept)
+        assert draw(folder) == list(range(kept, TOTAL))
+        assert content(folder) == whole
+        assert written_when(folder, kept) == before
+        if not killed:
+            break
+    assert moment > 30
+
+
+@needs_fork
+def test_killed_again_and_again_it_still_ends_with_the_same_bytes(tmp_path, whole):
+    folder = tmp_path / "often"
+    for moment in range(2, 60):
+        in_another_process(draw_and_die, folder, moment % 11)
+    draw(folder)
+    assert content(folder) == whole
+
+
+def test_an_image_without_a_record_is_not_left_behind(tmp_path):
+    draw(tmp_path, batches=1)
+    image(5).save(tmp_path / runs.image_name(5))
+    draw(tmp_path, batches=0)
+    assert {path.name for path in tmp_path.glob("*.png")} == {runs.image_name(i) for i in range(BATCH)}
+
+
+def test_two_processes_cannot_write_to_one_run(tmp_path):
+    with (
+        runs.opened(tmp_path, ABOUT, TOTAL, BATCH),
+        pytest.raises(ValueError, match="another process is writing to '.*'; wait for it, or choose another folder"),
+        runs.opened(tmp_path, ABOUT, TOTAL, BATCH),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("key", "value"), [("k", 30.0), ("prompts", {"count": 8}), ("size", None)])
+def test_a_run_with_other_settings_is_refused_and_kept_once_it_has_an_image(tmp_path, key, value):
+    other = {**ABOUT, key: value}
+    draw(tmp_path, other, batches=0)
+    draw(tmp_path, batches=1)
+    before = content(tmp_path)
+    with pytest.raises(ValueError, match=f"^the run in .* has {key} .* instead of .*; choose another folder, or"):
+        draw(tmp_path, other)
+    assert content(tmp_path) == before
+    assert json.loads(before["run.json"])[key] == json.loads(json.dumps(ABOUT[key]))
+
+
+def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
+    image(1).save(tmp_path / "00000.png")
+    with pytest.raises(ValueError, match="holds files of something else; choose another folder"):
+        draw(tmp_path)
+    assert {name for name in content(tmp_path)} == {"00000.png", ".lock"}
+
+
+@pytest.mark.parametrize("line", ["no json", "[1]", '{"prompt": "a"}', '{"index": 3}', '{"index": "2"}'])
+def test_damaged_records_are_refused_and_kept(tmp_path, line):
+    draw(tmp_path, batches=1)
+    records = tmp_path / "images.jsonl"
+    records.write_text(f"{records.read_text()}{line}\n{line}\n")
+    before = content(tmp_path)
+    with pytest.raises(ValueError, match="images.jsonl in '.*' is damaged; choose another folder"):
+        draw(tmp_path)
+    assert content(tmp_path) == before
+
+
+def test_damaged_settings_are_refused(tmp_path):
+    draw(tmp_path, batches=1)
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(ValueError, match="run.json' is damaged; choose another folder"):
+        draw(tmp_path)
