@@ -7,6 +7,7 @@ Three objects: "a red circle left of a blue square and a green cross below on wh
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy
@@ -154,8 +155,10 @@ def draw_shape(
         pen.rectangle((x - arm, y - r, x + arm, y + r), fill=colour)
 
 
-def dataset(count: int, seed: int, part: str = "training") -> tuple[list[Scene], numpy.ndarray]:
-    """`count` scenes and their images (count, 64, 64, 3) uint8; as many with one object as with two or three."""
+def dataset(
+    count: int, seed: int, part: str = "training", objects: Sequence[int] = (1, 2, 3)
+) -> tuple[list[Scene], numpy.ndarray]:
+    """`count` scenes and their images (count, 64, 64, 3) uint8; `objects` says how many each shows, in turn."""
     rng = random.Random(seed)
-    scenes = [sample_scene(rng, 1 + i % 3, part) for i in range(count)]
+    scenes = [sample_scene(rng, objects[i % len(objects)], part) for i in range(count)]
     return scenes, numpy.stack([draw(scene, rng) for scene in scenes])

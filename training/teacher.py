@@ -53,6 +53,6 @@ def train(steps: int, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    chosen = options(__doc__, steps=5200).parse_args()
+    chosen = options(__doc__, steps=7000).parse_args()
     encoded_scenes(chosen.out)
     on_workers(chosen.workers, train, chosen.steps, chosen.out)
