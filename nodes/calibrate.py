@@ -35,7 +35,14 @@ class Calibrate(io.ComfyNode):
                 StudentInfoLink.Input("student", tooltip="From Student Sample: its settings are repeated exactly."),
                 io.String.Input("prompts", force_input=True, tooltip="A list of texts, such as from Load Prompts."),
                 io.String.Input("name", default="my student", tooltip="The table's name in Threshold Gate."),
-                io.Int.Input("seed", default=0, min=0, max=2**63 - 1, tooltip="Prompt i is drawn with seed + i."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**63 - 1,
+                    control_after_generate=False,
+                    tooltip="Prompt i is drawn with seed + i.",
+                ),
                 io.Int.Input("batch", default=4, min=1, max=4096, tooltip="Images drawn at a time."),
                 io.Conditioning.Input(
                     "negative", optional=True, tooltip="What the student is to avoid. Not needed at cfg 1."
