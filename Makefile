@@ -16,6 +16,7 @@ demo: $(VENV)/ready
 test: lint
 	$(RUN) -m pytest tests/pure
 	$(RUN) tests/run_comfyui.py
+	$(RUN) tests/run_browser.py
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

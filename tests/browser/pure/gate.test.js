@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { gateView } from "../../../web/js/gate.js";
+
+const outlines = {
+  mine: { k: [0, 50, 100], scores: [0, 1, 3], count: 3, low: [null, 0.5, null], high: [null, 1.5, null] },
+};
+const run = {
+  table: "mine",
+  k: 33.3,
+  threshold: 0.7,
+  scores: [[0, 2], [0.5]],
+  rejected: [[0], [0]],
+  warnings: ["another student"],
+};
+const view = (more) => gateView({ by: null, outlines, run: undefined, student: null, teachers: [], ...more });
+
+test("between whole k the run's own threshold counts, until k or table change", () => {
+  assert.equal(view({ table: "mine", k: 33.3, run }).tau, 0.7);
+  assert.equal(view({ table: "mine", k: 25, run }).tau, 0.5);
+  assert.deepEqual(view({ table: "mine", k: 33.3, run }).warnings, ["another student"]);
+  assert.deepEqual(view({ table: "mine", k: 25, run }).warnings, []);
+});
+
+test("what a link decides is unknown before a run and the run's after it", () => {
+  assert.match(view({ table: undefined, k: 25 }).note, /table comes from a link/);
+  assert.match(view({ table: "mine", k: undefined }).note, /k comes from a link/);
+  assert.equal(view({ table: undefined, k: 25, run }).tau, 0.5);
+  const known = view({ table: "mine", k: undefined, run });
+  assert.deepEqual([known.k, known.tau, known.note], [33.3, 0.7, null]);
+});
+
+test("a run by hand says nothing of a table, and the other way round", () => {
+  const hand = { table: "by hand", k: null, threshold: null, scores: [[1, 2]], rejected: [[1]], warnings: [] };
+  const byHand = view({ by: "by hand", table: "mine", k: 25, run: hand });
+  assert.deepEqual([byHand.tau, byHand.share, byHand.note], [null, 50, null]);
+  assert.deepEqual([view({ by: "by hand", table: "mine", k: 25, run }).share], [null]);
+  assert.match(view({ table: undefined, k: 25, run: hand }).note, /table comes from a link/);
+});
+
+test("of a run's own scores the share is counted, of a calibrated table it is k", () => {
+  const mine = { table: "this run", k: 10, threshold: 1.1, scores: [[1, 2, 3, 4]], rejected: [[0]], warnings: [] };
+  assert.equal(view({ table: "this run", k: 10, run: mine }).share, 25);
+  assert.equal(view({ table: "this run", k: 60, run: mine }).share, 50);
+  assert.equal(view({ table: "mine", k: 10, run: mine }).share, 10);
+  assert.equal(view({ table: "this run", k: 10 }).share, 10);
+});
+
+test("a threshold that follows is the run's, started from the table", () => {
+  const followed = { ...run, table: "mine (following)", k: 50, threshold: 1.25, following: { images: 40 } };
+  const seen = view({ table: "mine", k: 50, following: true, run: followed });
+  assert.deepEqual([seen.tau, seen.interval, seen.followed, seen.curve], [1.25, null, 40, outlines.mine]);
+  assert.equal(view({ table: "mine", k: 50, following: false, run: followed }).tau, 1);
+  assert.equal(view({ table: undefined, k: 50, following: true, run: followed }).tau, 1.25);
+});
+
+test("a score at the threshold is kept", () => {
+  assert.equal(view({ table: "mine", k: 25, run: { ...run, scores: [[0.4, 0.5, 0.6]], rejected: [[]] } }).under, 1);
+});
+
+test("nothing is claimed of a missing table or of one score alone", () => {
+  assert.equal(view({ table: "lost", k: 10 }).note, "There is no table 'lost' here");
+  const alone = { table: "this run", k: 0, threshold: null, scores: [[1]], rejected: [[]], warnings: [] };
+  assert.match(view({ table: "this run", k: 10, run: alone }).note, /One score alone/);
+});
+
+test("the interval is the table's at k", () => {
+  assert.deepEqual(view({ table: "mine", k: 50 }).interval, [0.5, 1.5]);
+  assert.deepEqual(view({ table: "mine", k: 20 }).interval, [null, null]);
+  assert.equal(view({ table: "mine", k: 0 }).interval, null);
+});

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { averageCost } from "../../../web/js/cost.js";
+import { settings, studentOf, teachersOf, valueOf } from "../../../web/js/graph.js";
+
+/** Graphs as ComfyUI holds them: nodes with named inputs and outputs, links by number, subgraphs as nodes. */
+class Graph {
+  nodes = [];
+  links = new Map();
+  subgraphs = new Map();
+  inputs = [];
+  outputs = [];
+  inputNode = { id: "-10" };
+  outputNode = { id: "-20" };
+  static last = 0;
+
+  constructor(rootGraph) {
+    this.rootGraph = rootGraph ?? this;
+    this.rootGraph.subgraphs.set(this, this);
+  }
+  getLink = (id) => this.links.get(id);
+  getNodeById = (id) => this.nodes.find((node) => node.id === id);
+
+  add(type, widgets, inputs, more = {}) {
+    const node = { id: `n${this.nodes.length}`, type, graph: this, mode: 0, ...more };
+    node.widgets = Object.entries(widgets).map(([name, value]) => ({ name, value }));
+    node.inputs = [
+      ...inputs.map((name) => ({ name })),
+      ...node.widgets.map(({ name }) => ({ name, widget: { name } })),
+    ];
+    node.outputs = ["decision", "scores", "other"].map((name) => ({ name, links: [] }));
+    node.getWidgetFromSlot = (input) => node.widgets.find(({ name }) => name === input.widget?.name);
+    this.nodes.push(node);
+    return node;
+  }
+  connect(from, output, to, input) {
+    const slot =
+      from === this.inputNode ? this.slot(this.inputs, output) : from.outputs.findIndex(({ name }) => name === output);
+    const end =
+      to === this.outputNode ? this.slot(this.outputs, input) : to.inputs.findIndex(({ name }) => name === input);
+    const id = ++Graph.last;
+    this.links.set(id, { origin_id: from.id, origin_slot: slot, target_id: to.id, target_slot: end });
+    (from === this.inputNode ? this.inputs[slot].linkIds : from.outputs[slot].links).push(id);
+    if (to === this.outputNode) this.outputs[end].linkIds.push(id);
+    else to.inputs[end].link = id;
+  }
+  slot(slots, name) {
+    if (!slots.some((each) => each.name === name)) slots.push({ name, linkIds: [] });
+    return slots.findIndex((each) => each.name === name);
+  }
+}
+
+const GATE = ["AdaptiveThresholdGate", { k: 50 }, ["scores", "student"]];
+const TEACHER = ["AdaptiveTeacherRefine", { steps: 12, cfg: 8 }, ["decision", "sigmas"]];
+
+test("student and teacher are found beside the gate; what is muted or bypassed does not count", () => {
+  const root = new Graph();
+  const [student, decode, score] = [
+    root.add("KSampler", { steps: 4, cfg: 1 }, []),
+    root.add("Decode", {}, ["in"]),
+    root.add("Score", {}, ["in"]),
+  ];
+  const [gate, one, muted] = [root.add(...GATE), root.add(...TEACHER), root.add(...TEACHER, { mode: 2 })];
+  root.connect(student, "other", decode, "in");
+  root.connect(decode, "other", score, "in");
+  root.connect(score, "scores", gate, "scores");
+  for (const teacher of [one, muted]) root.connect(gate, "decision", teacher, "decision");
+  assert.equal(studentOf(gate), student);
+  assert.deepEqual(teachersOf(gate), [one]);
+  assert.deepEqual(averageCost(settings(student), [settings(one)], 50), { steps: 10, evaluations: 16 });
+  student.mode = 4;
+  assert.equal(studentOf(gate), null);
+});
+
+test("links are followed out of one subgraph, into another and through reroutes", () => {
+  const root = new Graph();
+  const [first, second] = [new Graph(root), new Graph(root)];
+  const [gate, inner] = [first.add(...GATE), second.add(...TEACHER)];
+  const source = root.add("AdaptiveStudentSample", { steps: 2, cfg: 1 }, []);
+  const outer = root.add("first", {}, ["student"], { subgraph: first });
+  const reroute = root.add("Reroute", {}, ["in"]);
+  const other = root.add("second", {}, ["decision"], { subgraph: second });
+  first.connect(first.inputNode, "student", gate, "student");
+  first.connect(gate, "decision", first.outputNode, "decision");
+  root.connect(source, "other", outer, "student");
+  root.connect(outer, "decision", reroute, "in");
+  root.connect(reroute, "decision", other, "decision");
+  second.connect(second.inputNode, "decision", inner, "decision");
+  assert.equal(studentOf(gate), source);
+  assert.deepEqual(teachersOf(gate), [inner]);
+});
+
+test("a promoted value is its host's; hosts that differ leave it open", () => {
+  const root = new Graph();
+  const inside = new Graph(root);
+  const gate = inside.add(...GATE);
+  inside.connect(inside.inputNode, "k", gate, "k");
+  root.add("host", { k: 80 }, [], { subgraph: inside });
+  assert.equal(valueOf(gate, "k"), 80);
+  const another = root.add("host", { k: 20 }, [], { subgraph: inside });
+  assert.equal(valueOf(gate, "k"), undefined);
+  root.connect(root.add("PrimitiveFloat", { value: 80 }, []), "other", another, "k");
+  assert.equal(valueOf(gate, "k"), 80);
+});
+
+test("steps that a link replaces are unknown, and so is the cost", () => {
+  const root = new Graph();
+  const teacher = root.add(...TEACHER);
+  root.connect(root.add("Sigmas", {}, []), "other", teacher, "sigmas");
+  assert.equal(averageCost({ steps: 4, cfg: 1 }, [settings(teacher)], 50), null);
+  assert.equal(averageCost(null, [{ steps: 4, cfg: 1 }], 50), null);
+  assert.equal(averageCost({ steps: 4, cfg: 1 }, [], 50), null);
+});

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { duration, imagesPage } from "../../../web/js/pages.js";
+import { barsPath, plot, span, ticksPath } from "../../../web/js/plot.js";
+
+const asIs = (score) => score;
+
+test("text that a person wrote is shown, never run", () => {
+  const hostile = `"><img src=x onerror="alert(1)">&`;
+  const page = imagesPage(
+    { names: [hostile], scores: [1], verdicts: [true], prompts: [hostile], warnings: [hostile] },
+    asIs,
+  );
+  assert.equal(page.match(/<img/g).length, 1);
+  assert.ok(!page.includes(`onerror="`));
+});
+
+test("images beyond the first are counted; a score that rose, fell or is not known is told", () => {
+  const all = {
+    names: ["a", "b", "c"],
+    scores: [1, 2, 3, 4, 5],
+    finals: [2, 1, null, 4, 5],
+    verdicts: [true, true, true],
+    prompts: [],
+  };
+  const page = imagesPage(all, asIs);
+  for (const part of ["and 2 more", "↑ 2.00", "↓ 1.00", "3.00 → ?"]) assert.ok(page.includes(part), part);
+});
+
+test("times are told in the unit that a person would take", () => {
+  assert.deepEqual([45, 100, 5000, 7000].map(duration), ["45 s", "2 min", "83 min", "2 h"]);
+});
+
+test("a bar that the threshold cuts is drawn up to it", () => {
+  const bar = [{ from: 0, to: 10, share: 5 }];
+  const edges = (from, to) =>
+    [...barsPath(bar, asIs, from, to).matchAll(/[MH]([\d.]+)/g)].map((each) => Number(each[1]));
+  const [start, end] = edges(0, 10);
+  assert.deepEqual(edges(0, 4), [start, 4]);
+  assert.deepEqual(edges(4, 10), [4, end]);
+  assert.deepEqual(edges(10, 20), []);
+});
+
+test("the picture spans table, scores and threshold, and is empty without any", () => {
+  assert.equal(span({}), null);
+  assert.equal(plot({}), "");
+  const [low, high] = span({ curve: { scores: [1, 2] }, images: [{ score: 5 }], tau: -3 });
+  assert.ok(low < -3 && low > -4 && high > 5 && high < 6);
+  assert.equal(ticksPath([1, 2], asIs).match(/M/g).length, 2);
+});

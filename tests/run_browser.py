@@ -1,0 +1,79 @@
+"""Run the tests of what a person sees: ComfyUI's frontend in a headless browser, on a live server."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from comfy_server import serving
+from find_comfyui import PACK, comfyui, comfyui_python
+from graphs import adaptive_graph, calibration_graph, changed, demo_prompts, node
+
+from adaptive_diffusion.budget import Costs, evaluations
+from adaptive_diffusion.confidence import confidence
+from adaptive_diffusion.percentiles import PercentileTable
+
+TESTS = PACK / "tests" / "browser"
+DRIVER = PACK / ".cache" / "browser"
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+SPEC = "--test-reporter=spec"
+KS = (15, 30, 45, 80)
+
+
+def main() -> int:
+    node_js, comfy, browser = shutil.which("node"), comfyui(), chromium()
+    if not node_js:
+        print("SKIPPED: node was not found, so nothing of tests/browser did run.")
+        return 0
+    pure = subprocess.run([node_js, "--test", SPEC, *sorted(map(str, TESTS.glob("pure/*.test.js")))]).returncode
+    driver = playwright() if comfy and browser else None
+    if not (comfy and browser and driver):
+        tools = {"ComfyUI (COMFYUI_PATH)": comfy, "Chromium (CHROMIUM)": browser, "playwright-core (npm)": driver}
+        missing = ", ".join(name for name, found in tools.items() if not found)
+        print(f"SKIPPED: not found: {missing}. So tests/browser ran without a browser only.")
+        return pure
+    with tempfile.TemporaryDirectory() as folder:
+        base, python = Path(folder), str(comfyui_python(comfy))
+        with serving(comfy, python, base, "--disable-api-nodes") as server:
+            given = {"url": f"http://{server.address}", "chromium": browser, "driver": str(driver), **material()}
+            (base / "given.json").write_text(json.dumps(given))
+            environment = {**os.environ, "GIVEN": str(base / "given.json")}
+            return pure or subprocess.run([node_js, SPEC, str(TESTS / "main.js")], env=environment).returncode
+
+
+def chromium() -> str | None:
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+
+
+def playwright() -> Path | None:
+    """A folder that holds node_modules/playwright-core of the pinned version, fetched once."""
+    version = json.loads((TESTS / "package.json").read_text())["dependencies"]["playwright-core"]
+    here = DRIVER / version
+    if not (here / "node_modules" / "playwright-core").exists() and shutil.which("npm"):
+        here.mkdir(parents=True, exist_ok=True)
+        fetch = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(here)]
+        subprocess.run([*fetch, f"playwright-core@{version}"])
+    return here if (here / "node_modules" / "playwright-core").exists() else None
+
+
+def material() -> dict[str, Any]:
+    """Graphs to load, and what the pack itself computes for what the pictures must show."""
+    table = PercentileTable.load(PACK / "percentiles" / "Demo.json")
+    graph = adaptive_graph(k=30, batch=5, steps=6)
+    graph["report"] = node("AdaptiveReport", images=["student_images", 0], decision=["gate", 0])
+    graph = changed(graph, "report", final_images=["merge", 0])
+    graph["sheet"] = node("PreviewImage", images=["report", 0])
+    return {
+        "graph": changed(graph, "gate", student=["student", 1], reject_indices=""),
+        "calibration": calibration_graph("new", demo_prompts(40), batch=8),
+        "demo": {k: {"tau": table.threshold(k), "interval": confidence(table.scores, k).threshold} for k in KS},
+        "cost": {k: [Costs(2, 6).average(k), Costs(2, evaluations(6, 3.0)).average(k)] for k in KS},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

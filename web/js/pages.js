@@ -1,0 +1,112 @@
+// What each node shows, as HTML.
+
+import { judged, THIS_RUN } from "./gate.js";
+import { plot, span } from "./plot.js";
+
+const escape = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const row = (...parts) => `<div class="row">${parts.filter(Boolean).join("")}</div>`;
+const soft = (text) => (text ? `<span class="soft">${escape(text)}</span>` : "<span></span>");
+export const note = (text) => `<div class="note">${escape(text)}</div>`;
+const axis = (ends) => row(...ends.map((end) => soft(ends[1] - ends[0] < 1 ? three(end) : two(end))));
+const two = (score) => score.toFixed(2).replace("-", "−");
+const three = (score) => score.toFixed(3).replace("-", "−");
+const brief = (number) => String(Math.round(number * 10) / 10);
+
+export function gatePage(view) {
+  const ends = span(view);
+  return [
+    row(heading(view), soft(source(view))),
+    plot(view),
+    view.note ? note(view.note) : "",
+    ends ? axis(ends) : "",
+    row(`<span>${share(view)}</span>`, cost(view.cost)),
+    ...view.warnings.map(note),
+  ].join("");
+}
+
+function heading({ tau, interval }) {
+  if (tau === null) return "<b></b>";
+  const ends = interval?.map((end) => (end === null ? "?" : three(end))).join(" to ");
+  const title = `The threshold${ends ? `, and where it belongs: 95 % sure` : ""}`;
+  return `<span title="${title}"><b>τ ${three(tau)}</b> ${soft(ends)}</span>`;
+}
+
+function source({ table, curve, followed }) {
+  if (!curve) return "";
+  if (followed !== null) return `following ${followed} images`;
+  if (!curve.count) return "published percentiles";
+  return table === THIS_RUN ? `${curve.count} scores of the last run` : `${curve.count} scores`;
+}
+
+function share({ share: percent, under, images }) {
+  if (percent == null) return "";
+  const last =
+    under !== null && images.length ? ` <span class="soft">${under} of the last ${images.length}</span>` : "";
+  return `${brief(percent)} % to the teacher${last}`;
+}
+
+function cost(found) {
+  if (!found) return "";
+  const { steps, evaluations } = found;
+  const more = evaluations && evaluations !== steps ? `, ${brief(evaluations)} model evaluations` : "";
+  return `<span title="On average${more}">${brief(steps)} steps per image</span>`;
+}
+
+/** One score, final, verdict (rejected? undefined: not known) and prompt per image; files of the first ones. */
+export function imagesPage({ names, before = [], scores, finals = scores, verdicts, prompts, warnings = [] }, url) {
+  const image = (file) => (file ? `<img loading="lazy" draggable="false" src="${escape(url(file))}">` : "");
+  const title = (i) => escape(`${three(scores[i])} ${prompts[i] ?? ""}`);
+  const figure = (name, i) => `<figure class="${kind(verdicts[i])}" title="${title(i)}">
+    <div class="frame">${image(name)}${image(before[i])}</div>
+    <figcaption><i></i>${caption(scores[i], finals[i])}</figcaption></figure>`;
+  const more = scores.length - names.length;
+  return [
+    `<div class="grid" tabindex="-1" data-capture-wheel="true">${names.map(figure).join("")}</div>`,
+    more > 0 ? soft(`and ${more} more`) : "",
+    ...warnings.map(note),
+  ].join("");
+}
+
+const kind = (rejected) => (rejected === undefined ? "" : rejected ? "teacher" : "kept");
+
+function caption(score, final) {
+  if (final === null) return `${two(score)} → ?`;
+  return final === score ? two(score) : `${final > score ? "↑" : "↓"} ${two(final)}`;
+}
+
+/** What Quality Score sent, with the verdicts of the gate that judged the same scores. */
+export function scoredImages(output, runs) {
+  const { scores: groups, truncated: warnings } = output.adaptive_scores[0];
+  const scores = groups.flat();
+  const same = runs.find((run) => String(run.scores.flat()) === String(scores));
+  return {
+    names: output.adaptive_thumbnails,
+    scores,
+    verdicts: judged(same).map(({ rejected }) => rejected),
+    prompts: same?.prompts.flat() ?? [],
+    warnings,
+  };
+}
+
+/** What Adaptive Report sent. */
+export function reportedImages({ adaptive_report: entries, adaptive_thumbnails: names, adaptive_before: before }) {
+  const each = (key) => entries.map((entry) => entry[key]);
+  const verdicts = each("verdict").map((verdict) => verdict === "rejected");
+  return { names, before, scores: each("score"), finals: each("final_score"), verdicts, prompts: each("prompt") };
+}
+
+/** A table in the making or made: see host/display.py and host/outlines.py. */
+export function tablePage({ done, total, rate, left, name, count, outline }) {
+  const bar = `<div class="bar"><div style="width: ${(100 * done) / total}%"></div></div>`;
+  const heading = name
+    ? row(`<b>${escape(name)}</b>`, soft(`${count} scores`))
+    : row(`<b>${done} of ${total}</b>`, soft(pace(rate, left))) + bar;
+  return heading + plot({ curve: outline }) + axis(span({ curve: outline }));
+}
+
+const pace = (rate, left) => (left === null ? "" : `${rate.toPrecision(2)} per second, ${duration(left)} left`);
+
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
