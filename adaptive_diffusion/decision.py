@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 
@@ -21,6 +22,11 @@ class StudentInfo:
     patches: str | None = None
     seed: int | None = None
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is known of it but the seed, which says which image was drawn, not how."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name != "seed"}
+
 
 @dataclass(frozen=True)
 class QualityScores:
@@ -30,6 +36,7 @@ class QualityScores:
     prompts: the prompt each image was scored with, "" where it is not known.
     group, groups: the batch's place in the list it came in, and that list's length.
     rows, batch: the images' row numbers in that batch, and its size.
+    digests: what tells each image and its prompt from others (see digest.py); empty where only scores came.
     """
 
     values: tuple[float, ...]
@@ -40,6 +47,7 @@ class QualityScores:
     groups: int = 1
     rows: tuple[int, ...] = ()
     batch: int = 0
+    digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for row, value in enumerate(self.values):
@@ -48,21 +56,23 @@ class QualityScores:
         object.__setattr__(self, "prompts", self.prompts or ("",) * len(self))
         object.__setattr__(self, "rows", self.rows or tuple(range(len(self))))
         object.__setattr__(self, "batch", self.batch or len(self))
-        if len(self.prompts) != len(self) or len(self.rows) != len(self):
+        if len(self.prompts) != len(self) or len(self.rows) != len(self) or len(self.digests) not in (0, len(self)):
             raise ValueError(
-                f"{len(self)} scores came with {len(self.prompts)} prompts and {len(self.rows)} row numbers"
+                f"{len(self)} scores came with {len(self.prompts)} prompts, {len(self.rows)} row numbers "
+                f"and {len(self.digests)} digests"
             )
 
     def __len__(self) -> int:
         return len(self.values)
 
     def pick(self, positions: Sequence[int], values: Sequence[float] | None = None) -> "QualityScores":
-        """The scores at `positions`, keeping each one's prompt and origin; `values` puts new scores in their place."""
+        """The scores at `positions`, keeping each one's prompt and origin; `values` are those of other images there."""
         return replace(
             self,
             values=tuple(self.values[i] for i in positions) if values is None else tuple(values),
             prompts=tuple(self.prompts[i] for i in positions),
             rows=tuple(self.rows[i] for i in positions),
+            digests=tuple(self.digests[i] for i in positions) if self.digests and values is None else (),
         )
 
 

@@ -87,9 +87,7 @@ class PercentileTable:
         values = _ascending(list(scores), name)
         if not values:
             raise ValueError(f"table '{name}' would hold no scores; score at least one image")
-        known = {
-            key: value for key, value in asdict(student or StudentInfo()).items() if value is not None and key != "seed"
-        }
+        known = student.settings if student else {}
         created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         return cls(name, _deciles(values), values, estimator, known, prompts or {"count": len(values)}, created, source)
 

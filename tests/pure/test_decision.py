@@ -50,9 +50,10 @@ def test_scatter_refuses_a_count_that_does_not_match():
 
 
 def test_picked_scores_keep_their_prompts_and_origin():
-    scores = QualityScores((0.1, 0.2, 0.3), prompts=("a", "b", "c"), group=1, groups=3)
+    scores = QualityScores((0.1, 0.2, 0.3), prompts=("a", "b", "c"), group=1, groups=3, digests=("x", "y", "z"))
     picked = scores.pick((2, 0), values=(7.0, 8.0))
-    assert picked.prompts == ("c", "a")
+    assert (picked.prompts, picked.digests) == (("c", "a"), ())
+    assert scores.pick((2, 0)).digests == ("z", "x")
     assert picked.rows == (2, 0)
     assert picked.values == (7.0, 8.0)
     assert (picked.group, picked.groups, picked.batch) == (1, 3, 3)
@@ -69,6 +70,8 @@ def test_origin_rows_survive_a_second_gate():
 def test_scores_and_prompts_must_be_as_many():
     with pytest.raises(ValueError, match="2 scores came with 1 prompts"):
         QualityScores((0.0, 1.0), prompts=("only one",))
+    with pytest.raises(ValueError, match="and 1 digests"):
+        QualityScores((0.0, 1.0), digests=("only one",))
 
 
 def test_a_decision_by_hand_needs_no_threshold():
