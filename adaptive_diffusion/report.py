@@ -49,7 +49,7 @@ def record(
     teacher_steps: int | None = None,
     first: int = 0,
 ) -> list[dict[str, Any]]:
-    """One JSON-ready dict per image: index, prompt, seed, score, threshold, verdict, final_score, steps.
+    """One JSON-ready dict per image: index, prompt, seed, score, table, threshold, verdict, final_score, steps.
 
     seeds: one per image, else the student's. final_scores: one per rejected image, in order. teacher_steps: of every
     rejected image. first: the first image's index. What is unknown or not finite is None.
@@ -64,6 +64,7 @@ def record(
             "prompt": decision.scores.prompts[i],
             "seed": seeds[i] if seeds else student.seed,
             "score": score,
+            "table": decision.table,
             "threshold": decision.threshold if math.isfinite(decision.threshold) else None,
             "verdict": REJECTED if i in improved else ACCEPTED,
             "final_score": improved.get(i, score),

@@ -15,6 +15,10 @@ def user_tables() -> Path:
     return Path(folder_paths.get_user_directory()) / "adaptive_diffusion" / "percentiles"
 
 
+def running_tables() -> Path:
+    return user_tables().parent / "running"
+
+
 def table_choices() -> list[str]:
     """`this run`, the bundled tables, then the user's own; a name is its file's stem."""
     return [THIS_RUN, *_stems(BUNDLED_TABLES), *_stems(user_tables())]

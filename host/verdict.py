@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from ..adaptive_diffusion.confidence import Confidence, confidence
 from ..adaptive_diffusion.decision import GateDecision, QualityScores, StudentInfo, decide
 from ..adaptive_diffusion.percentiles import PercentileTable
+from ..adaptive_diffusion.running import RunningTable
 from .folders import THIS_RUN, table_path
+from .following import follow
 from .lists import per_decision
 
 
@@ -19,6 +21,7 @@ class Verdict(NamedTuple):
     decisions: list[GateDecision]
     warnings: Sequence[str] = ()
     sure: Confidence | None = None
+    running: RunningTable | None = None
 
 
 def groups_of(scores: Sequence[Any]) -> list[QualityScores]:
@@ -46,6 +49,16 @@ def by_table(groups: Sequence[QualityScores], table: PercentileTable, k: float, 
         _warnings(table, student),
         confidence(table.scores, k) if calibrated else None,
     )
+
+
+def by_running_table(
+    groups: Sequence[QualityScores], table: PercentileTable, k: float, students: Sequence[StudentInfo | None]
+) -> Verdict:
+    """By the threshold that started from `table` and follows the scores; the table is checked as ever."""
+    fixed = by_table(groups, table, k, students[0])
+    threshold, running = follow(groups, table, k, students)
+    decisions = [decide(group, threshold, f"{table.name} (following)", k) for group in groups]
+    return Verdict(decisions, fixed.warnings, running=running)
 
 
 def _warnings(table: PercentileTable, student: StudentInfo | None) -> list[str]:
@@ -80,7 +93,8 @@ def summary(verdict: Verdict) -> str:
     threshold = verdict.decisions[0].threshold
     under = f" under {threshold:.3f}" if math.isfinite(threshold) else ""
     sure = f", {verdict.sure}" if verdict.sure else ""
-    return "\n".join([f"{rejected} of {images} rejected{under}{sure}", *verdict.warnings])
+    follows = [str(verdict.running)] if verdict.running else []
+    return "\n".join([f"{rejected} of {images} rejected{under}{sure}", *follows, *verdict.warnings])
 
 
 def payload(verdict: Verdict) -> dict[str, Any]:
@@ -92,6 +106,7 @@ def payload(verdict: Verdict) -> dict[str, Any]:
         "k": first.k,
         "threshold": _told(first.threshold),
         "confidence": _told_sure(verdict.sure),
+        "following": verdict.running and verdict.running.told,
         "scores": [list(decision.scores.values) for decision in verdict.decisions],
         "rejected": [list(decision.rejected) for decision in verdict.decisions],
         "prompts": [list(decision.scores.prompts) for decision in verdict.decisions],

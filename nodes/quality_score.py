@@ -7,6 +7,7 @@ import torch
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.digest import image_digests
 from ..adaptive_diffusion.estimators import Estimator
 from ..host.display import show_text
 from ..host.estimator import HostedEstimator
@@ -88,7 +89,8 @@ class Pictures(NamedTuple):
 def _score(judge: HostedEstimator, pictures: Pictures) -> QualityScores:
     images, *origin = pictures
     values = judge.score(images, pictures.prompts)
-    return QualityScores(tuple(values), judge.estimator.name, judge.estimator.dtype, *origin)
+    digests = image_digests(images, pictures.prompts)
+    return QualityScores(tuple(values), judge.estimator.name, judge.estimator.dtype, *origin, digests=digests)
 
 
 def truncated(estimator: Estimator, prompts: Sequence[str]) -> list[str]:

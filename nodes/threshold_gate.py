@@ -7,7 +7,17 @@ from ..host.display import show_text
 from ..host.folders import THIS_RUN, table_choices, table_path
 from ..host.outlines import outlines
 from ..host.types import ALIASES, CATEGORY, DecisionLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
-from ..host.verdict import Verdict, by_hand, by_table, chosen_table, groups_of, payload, summary, with_students
+from ..host.verdict import (
+    Verdict,
+    by_hand,
+    by_running_table,
+    by_table,
+    chosen_table,
+    groups_of,
+    payload,
+    summary,
+    with_students,
+)
 
 TITLE = "Threshold Gate"
 
@@ -50,20 +60,7 @@ class ThresholdGate(io.ComfyNode):
                 StudentInfoLink.Input(
                     "student", optional=True, tooltip="Link it to be told when the table was made for another student."
                 ),
-                io.Float.Input(
-                    "threshold_override",
-                    optional=True,
-                    advanced=True,
-                    extra_dict={"forceInput": True},
-                    tooltip="A score to use as the threshold, whatever the table and k say. A higher one rejects more.",
-                ),
-                io.String.Input(
-                    "reject_indices",
-                    default="",
-                    optional=True,
-                    advanced=True,
-                    tooltip="Verdicts by hand: numbers of the images to reject, such as 0, 3.",
-                ),
+                *_advanced_inputs(),
             ],
             outputs=[
                 DecisionLink.Output(display_name="decision", is_output_list=True),
@@ -92,6 +89,7 @@ class ThresholdGate(io.ComfyNode):
         student=(None,),
         threshold_override=(None,),
         reject_indices=("",),
+        follow=(False,),
     ):
         with speaking_for(TITLE):
             groups = groups_of(scores)
@@ -101,8 +99,40 @@ class ThresholdGate(io.ComfyNode):
                 verdict = Verdict([decide(group, threshold_override[0], "override") for group in groups])
             else:
                 chosen = percentile_table[0] or chosen_table(table[0], groups, k[0])
-                verdict = by_table(groups, chosen, k[0], student[0])
+                if follow[0]:
+                    verdict = by_running_table(groups, chosen, k[0], student)
+                else:
+                    verdict = by_table(groups, chosen, k[0], student[0])
             decisions = with_students(verdict.decisions, student)
         show_text(cls.hidden, summary(verdict))
         any_rejected = any(decision.any_rejected for decision in decisions)
         return io.NodeOutput(decisions, any_rejected, decisions[0].threshold, ui={"adaptive_gate": [payload(verdict)]})
+
+
+def _advanced_inputs():
+    return [
+        io.Float.Input(
+            "threshold_override",
+            optional=True,
+            advanced=True,
+            extra_dict={"forceInput": True},
+            tooltip="A score to use as the threshold, whatever the table and k say. A higher one rejects more.",
+        ),
+        io.String.Input(
+            "reject_indices",
+            default="",
+            optional=True,
+            advanced=True,
+            tooltip="Verdicts by hand: numbers of the images to reject, such as 0, 3.",
+        ),
+        io.Boolean.Input(
+            "follow",
+            display_name="Follow my prompts",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="On: the table is only the start; the scores of your own images then move the threshold, so that "
+            "the share improved stays at k whatever you draw. What was seen is kept in the user folder, under "
+            "adaptive_diffusion/running; delete the file to begin again.",
+        ),
+    ]

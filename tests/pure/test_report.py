@@ -123,17 +123,17 @@ def test_an_empty_sheet_is_refused():
 
 def decision(threshold=2.0):
     scores = QualityScores((3.0, 1.0, 1.5), prompts=("a", "b", "c"))
-    return decide(scores, threshold, student=StudentInfo(steps=4, seed=9))
+    return decide(scores, threshold, "mine", student=StudentInfo(steps=4, seed=9))
 
 
 def test_a_record_says_everything_of_every_image():
     entries = record(decision(), (7, 8, 9), (2.5, 1.25), 12, first=10)
     assert entries == [
-        {"index": 10, "prompt": "a", "seed": 7, "score": 3.0, "threshold": 2.0}
+        {"index": 10, "prompt": "a", "seed": 7, "score": 3.0, "table": "mine", "threshold": 2.0}
         | {"verdict": "accepted", "final_score": 3.0, "steps": 4},
-        {"index": 11, "prompt": "b", "seed": 8, "score": 1.0, "threshold": 2.0}
+        {"index": 11, "prompt": "b", "seed": 8, "score": 1.0, "table": "mine", "threshold": 2.0}
         | {"verdict": "rejected", "final_score": 2.5, "steps": 16},
-        {"index": 12, "prompt": "c", "seed": 9, "score": 1.5, "threshold": 2.0}
+        {"index": 12, "prompt": "c", "seed": 9, "score": 1.5, "table": "mine", "threshold": 2.0}
         | {"verdict": "rejected", "final_score": 1.25, "steps": 16},
     ]
 

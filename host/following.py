@@ -1,0 +1,58 @@
+"""Threshold Gate following the user's own prompts: one step of the running table in the user's folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from comfy_execution.utils import get_executing_context
+
+from ..adaptive_diffusion.decision import QualityScores, StudentInfo
+from ..adaptive_diffusion.digest import digest
+from ..adaptive_diffusion.percentiles import PercentileTable
+from ..adaptive_diffusion.running import RunningTable
+from .folders import THIS_RUN, running_tables
+
+
+def follow(
+    groups: Sequence[QualityScores], table: PercentileTable, k: float, students: Sequence[StudentInfo | None]
+) -> tuple[float, RunningTable]:
+    """The running threshold for all images of a queued run, and the running table once they are counted and saved."""
+    if table.name == THIS_RUN:
+        raise ValueError(
+            f"to follow your prompts it needs a calibrated table to start from, but the table is '{THIS_RUN}'; "
+            "choose another, or turn following off"
+        )
+    fresh = RunningTable.start(table, {"name": groups[0].estimator, "dtype": groups[0].dtype}, _only(students))
+    path = running_tables() / f"{fresh.name}.json"
+    values = [value for group in groups for value in group.values]
+    threshold, running = _found(path, fresh).judge(values, _digests(groups), k)
+    running.save(path)
+    return threshold, running
+
+
+def _only(students: Sequence[StudentInfo | None]) -> StudentInfo | None:
+    kinds = {str(student.settings): student for student in students if student}
+    if len(kinds) > 1:
+        raise ValueError(f"one running table follows one student, but {len(kinds)} came: {'; '.join(kinds)}; link one")
+    return next(iter(kinds.values()), None)
+
+
+def _found(path: Path, fresh: RunningTable) -> RunningTable:
+    if not path.exists():
+        return fresh
+    found = RunningTable.load(path)
+    if found.described != fresh.described:
+        raise ValueError(
+            f"running table '{path.stem}' is of {found.described}, not of {fresh.described}; "
+            f"give {path.name} its own name back, or delete it to begin again"
+        )
+    return found
+
+
+def _digests(groups: Sequence[QualityScores]) -> list[str]:
+    """One per image; scores alone do not tell images apart, so that each queued run of them counts."""
+    run = get_executing_context()[:2]
+    return [
+        name
+        for number, group in enumerate(groups)
+        for name in group.digests or [digest([*run, number, row]) for row in range(len(group))]
+    ]
