@@ -4,6 +4,7 @@ import re
 
 import pytest
 from help_pages import COMMAND, SOURCE, WORDS, english_entry, flat, languages, read_locale
+from make_help import still_true
 
 from .conftest import nodes
 
@@ -49,3 +50,9 @@ def test_no_text_holds_the_message_syntax_of_the_frontend(language):
 
 def test_no_input_name_holds_a_dot_which_the_frontend_would_rewrite():
     assert [keys for keys in flat(read_locale(SOURCE)) if any("." in key for key in keys)] == []
+
+
+def test_the_translation_of_a_changed_or_removed_text_is_taken_out():
+    before = {("kept",): "Steps.", ("changed",): "Seed.", ("removed",): "Old."}
+    translated = {("removed",): "旧", ("changed",): "种子。", ("kept",): "步数。"}
+    assert still_true(translated, before, {("kept",): "Steps.", ("changed",): "A seed."}) == {("kept",): "步数。"}
