@@ -26,6 +26,7 @@ from find_comfyui import comfyui, comfyui_python  # noqa: E402
 from graphs import calibration_graph, demo_prompts  # noqa: E402
 
 HOUR = 3600
+MISSED = 0.8
 
 
 class Trial:
@@ -80,10 +81,15 @@ def kill(trial: Trial, client: Client, name: str, moment: float) -> bool:
 
 
 def stop_often(trial: Trial, times: int, longest: float, how: str, stop: Callable[[str, float], bool]) -> list[str]:
-    """Stop calibrations at `times` random moments within `longest` seconds; the names of those begun."""
+    """Stop calibrations at `times` random moments within `longest` seconds, less where one ended before its moment.
+
+    Returns the names of those begun.
+    """
     names, stopped = [f"{how} 0"], 0
     while stopped < times:
-        stopped += stop(names[-1], random.uniform(0, longest))
+        hit = stop(names[-1], random.uniform(0, longest))
+        stopped += hit
+        longest *= 1 if hit else MISSED
         trial.check_files(names[-1])
         if trial.table(names[-1]):
             trial.kept = 0
