@@ -19,6 +19,14 @@ BYTES_PER_IMAGE = 48 * 2**20
 COPIES_OF_PIXELS = 4
 
 
+class QualityNetwork(torch.nn.Module):
+    """An estimator's network inside a module that is ours: ComfyUI sets `device`, which transformers' models refuse."""
+
+    def __init__(self, network: torch.nn.Module):
+        super().__init__()
+        self.network = network
+
+
 class HostedEstimator:
     """A quality estimator whose weights ComfyUI loads, offloads and frees; the value of a QUALITY_ESTIMATOR link.
 
@@ -29,7 +37,7 @@ class HostedEstimator:
     def __init__(self, path: Path, dtype: str = "float32", clip_vision: Path | None = None):
         self.estimator = estimators.load(path, comfy.ops.manual_cast, dtype, CLIP_TOKENIZER, clip_vision)
         self.patcher = comfy.model_patcher.CoreModelPatcher(
-            self.estimator.module,
+            QualityNetwork(self.estimator.module),
             load_device=comfy.model_management.text_encoder_device(),
             offload_device=comfy.model_management.text_encoder_offload_device(),
         )

@@ -7,6 +7,7 @@ import comfy.model_management
 import folder_paths
 import pytest
 import torch
+import transformers
 from graphs import node
 from safetensors.torch import save_file
 
@@ -29,6 +30,25 @@ def tiny_reward() -> dict[str, torch.Tensor]:
     }
 
 
+def tiny_clip() -> dict[str, torch.Tensor]:
+    """Random weights of transformers' CLIP with the published vocabulary and ViT-L/14's embedding, 28 px, narrow."""
+    same = {"num_hidden_layers": 1, "intermediate_size": 40, "projection_dim": 768}
+    text = same | {"hidden_size": 48, "vocab_size": 49408}
+    vision = same | {"hidden_size": 48, "image_size": 28, "patch_size": 14}
+    config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=768)
+    with torch.device("meta"):
+        shapes = transformers.CLIPModel(config).state_dict()
+    noise = torch.Generator().manual_seed(2)
+    return {key: torch.randn(value.shape, generator=noise) * 0.2 for key, value in shapes.items()}
+
+
+def aesthetic_head() -> dict[str, torch.Tensor]:
+    """Random weights of the LAION aesthetic predictor."""
+    widths, noise = {0: (1024, 768), 2: (128, 1024), 4: (64, 128), 6: (16, 64), 7: (1, 16)}, torch.Generator()
+    state = {f"layers.{i}.weight": torch.randn(shape, generator=noise) * 0.2 for i, shape in widths.items()}
+    return state | {f"layers.{i}.bias": torch.zeros(shape[0]) for i, shape in widths.items()}
+
+
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
     """Empty model folders, as the pack registered them."""
@@ -44,6 +64,15 @@ def folders(tmp_path, monkeypatch):
 def reward(folders):
     save_file(tiny_reward(), folders / "quality_estimators" / "reward.safetensors")
     return "reward.safetensors"
+
+
+@pytest.fixture
+def clip(folders, monkeypatch):
+    """A file of a narrow HPSv2.1, which computes in transformers' own layers."""
+    kinds = module("adaptive_diffusion.estimators.clip_scores")
+    monkeypatch.setattr(kinds, "SIGNS", [("HPSv2.1", {kinds.HF_VISION: (48, 3, 14, 14)})])
+    save_file(tiny_clip(), folders / "quality_estimators" / "clip.safetensors")
+    return "clip.safetensors"
 
 
 def images(count: int, seed: int = 3) -> torch.Tensor:
@@ -72,6 +101,14 @@ def test_both_folders_are_known_with_their_extensions():
         assert {".safetensors", ".pt", ".pth", ".bin"} <= extensions
 
 
+@pytest.mark.parametrize("name", ["quality_estimators", "image_reward"])
+def test_folders_of_extra_model_paths_stay_the_first(name, tmp_path, monkeypatch):
+    paths, extensions = folder_paths.folder_names_and_paths[name]
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, name, ([str(tmp_path)], {".ckpt"}))
+    module("host.estimator_files").register_estimators()
+    assert folder_paths.folder_names_and_paths[name] == ([str(tmp_path), paths[-1]], {".ckpt", *extensions})
+
+
 def test_only_files_that_can_be_read_are_offered(folders):
     here, there = folders / "quality_estimators", folders / "image_reward"
     save_file(tiny_reward(), here / "any name.safetensors")
@@ -92,16 +129,38 @@ def test_a_file_that_went_away_since_it_was_listed_is_no_choice(folders, reward)
         assert choices() == ["demo"]
 
 
+def test_a_file_that_may_not_be_read_is_no_choice(folders, reward, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(module("host.estimator_files"), "kind_of", refuse)
+    assert choices() == ["demo"]
+
+
 def test_a_predictor_without_its_image_encoder_says_what_to_choose(folders, comfy_app):
-    widths = {0: (1024, 768), 2: (128, 1024), 4: (64, 128), 6: (16, 64), 7: (1, 16)}
-    state = {f"layers.{i}.weight": torch.zeros(shape) for i, shape in widths.items()}
-    state |= {f"layers.{i}.bias": torch.zeros(shape[0]) for i, shape in widths.items()}
-    torch.save(state, folders / "quality_estimators" / "aesthetic.pth")
+    torch.save(aesthetic_head(), folders / "quality_estimators" / "aesthetic.pth")
     comfy_app.give["images"] = images(2)
     sentence = comfy_app.fails(scoring("aesthetic.pth"))
     assert sentence.startswith("Load Estimator: LAION aesthetic v2 needs the image encoder of CLIP ViT-L/14")
     with pytest.raises(ValueError, match="there is no file '../secret.safetensors' in models/clip_vision"):
         comfy_app.run(scoring("aesthetic.pth", clip_vision="../secret.safetensors"))
+
+
+def test_a_predictor_scores_with_its_image_encoder_and_no_prompt(folders, comfy_app):
+    head, tower = folders / "quality_estimators" / "aesthetic.pth", folders / "clip_vision" / "tower.safetensors"
+    torch.save(aesthetic_head(), head)
+    save_file(tiny_clip(), tower)
+    comfy_app.give["images"] = images(3)
+    values = comfy_app.run(scoring("aesthetic.pth", "", clip_vision="tower.safetensors")).kept["values"]
+    alone = module("adaptive_diffusion.estimators").load(head, clip_vision=tower).score(images(3), "")
+    assert alone.std() > 1e-3
+    assert torch.allclose(torch.tensor(values), alone, atol=1e-5)
+
+
+def test_clip_reads_prompts_with_comfyuis_own_tokenizer(clip, comfy_app):
+    comfy_app.give["images"] = images(3)
+    red, blue = (comfy_app.run(scoring(clip, text)).kept["values"] for text in ("red", "blue"))
+    assert len(red) == 3 and red != blue
 
 
 def test_a_name_in_both_folders_means_the_first(folders):
@@ -163,9 +222,15 @@ def test_scores_and_cut_prompts_are_said_on_the_node(reward, comfy_app):
     cut = "ImageReward reads the first 35 of 42 tokens of 'red red red red red red red red red red...'"
     assert run.texts["scores"] == f"ImageReward: {first:.2f}, {second:.2f}\n{cut}"
     assert run.ui["scores"]["adaptive_scores"][0]["truncated"] == [cut]
-    short = comfy_app.run(scoring(reward))
-    assert "\n" not in short.texts["scores"]
-    assert short.ui["scores"]["adaptive_scores"][0]["truncated"] == []
+    all_read = comfy_app.run(scoring(reward, "red " * 33))
+    assert "\n" not in all_read.texts["scores"]
+    assert all_read.ui["scores"]["adaptive_scores"][0]["truncated"] == []
+
+
+def test_many_scores_are_not_all_written_on_the_node(reward, comfy_app):
+    comfy_app.give["images"] = images(18)
+    text = comfy_app.run(scoring(reward)).texts["scores"]
+    assert text.count(", ") == 15 and text.endswith(" and 2 more")
 
 
 def count(monkeypatch, owner, name) -> list:
@@ -199,8 +264,8 @@ def test_another_prompt_for_the_same_images_encodes_nothing_again(reward, comfy_
     kept = comfy_app.run(graph).kept
     assert [len(pixels) for _, pixels in encoded] == [3]
     assert kept["again"] != kept["values"]
-    comfy_app.give["images"] = given.clone()
-    assert comfy_app.run(graph).kept["again"] == kept["again"]
+    comfy_app.give["images"] = given.flip(0)
+    assert comfy_app.run(graph).kept["again"] == pytest.approx(kept["again"][::-1], abs=1e-6)
     assert len(encoded) == 2
 
 
@@ -219,17 +284,67 @@ def test_what_was_seen_goes_with_the_images(reward, folders):
     assert features() is None
 
 
+def free_memory(monkeypatch, size: float) -> None:
+    monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: size)
+
+
 def test_chunks_follow_the_free_memory(reward, folders, monkeypatch):
-    judge = hosted(folders, reward)
-    whole = judge.score(images(5), [PROMPT])
+    judge, prompts = hosted(folders, reward), [f"{colour} {PROMPT}" for colour in ("red", "sand", "a", "square", "on")]
+    whole = judge.score(images(5), prompts)
     encoded = count(monkeypatch, type(judge.estimator), "encode")
-    each = module("host.estimator").BYTES_PER_IMAGE
-    monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: 4.5 * each)
-    assert torch.allclose(torch.tensor(judge.score(images(5), [PROMPT])), torch.tensor(whole), atol=1e-6)
+    free_memory(monkeypatch, 4.5 * module("host.estimator").BYTES_PER_IMAGE)
+    assert judge.score(images(5), prompts) == pytest.approx(whole, abs=1e-6)
     assert [len(pixels) for _, pixels in encoded] == [2, 2, 1]
-    monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: 0)
+    free_memory(monkeypatch, 0)
     judge.score(images(2, 8), [PROMPT])
     assert [len(pixels) for _, pixels in encoded[3:]] == [1, 1]
+
+
+def test_large_images_come_in_smaller_chunks(reward, folders, monkeypatch):
+    judge, given = hosted(folders, reward), images(3)
+    monkeypatch.setattr(module("host.estimator"), "BYTES_PER_IMAGE", 0)
+    encoded = count(monkeypatch, type(judge.estimator), "encode")
+    free_memory(monkeypatch, 8 * given.numel() * given.element_size())
+    for batch in (given, given.repeat(1, 2, 2, 1)):
+        judge.score(batch, [PROMPT])
+    assert [len(pixels) for _, pixels in encoded] == [3, 1, 1, 1]
+
+
+def test_memory_for_the_images_is_asked_for_beside_the_weights(reward, folders, monkeypatch):
+    asked, load = [], comfy.model_management.load_models_gpu
+
+    def noted(models, memory_required):
+        asked.append(memory_required)
+        load(models, memory_required=memory_required)
+
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", noted)
+    hosted(folders, reward).score(images(5), [PROMPT])
+    assert asked[0] > 5 * module("host.estimator").BYTES_PER_IMAGE
+
+
+def test_no_chunk_is_larger_than_the_largest(reward, folders, monkeypatch):
+    monkeypatch.setattr(module("host.estimator"), "LARGEST_CHUNK", 3)
+    judge = hosted(folders, reward)
+    encoded = count(monkeypatch, type(judge.estimator), "encode")
+    judge.score(images(5), [PROMPT])
+    assert [len(pixels) for _, pixels in encoded] == [3, 2]
+
+
+@pytest.mark.parametrize("step", ["encode", "judge"])
+def test_interrupting_stops_after_the_chunk_at_work(step, clip, folders, monkeypatch):
+    judge, given, chunks = hosted(folders, clip), images(3), []
+    original = getattr(judge.estimator, step)
+
+    def interrupting(*arguments):
+        chunks.append(arguments)
+        comfy.model_management.interrupt_current_processing()
+        return original(*arguments)
+
+    monkeypatch.setattr(judge.estimator, step, interrupting)
+    free_memory(monkeypatch, 0)
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        judge.score(given, [PROMPT])
+    assert len(chunks) == 1
 
 
 def loaded(judge) -> bool:
@@ -244,6 +359,14 @@ def test_the_weights_are_comfyuis_to_load_and_to_evict(reward, folders):
     comfy.model_management.unload_all_models()
     assert not loaded(judge)
     assert judge.score(images(2), [PROMPT]) == first
+
+
+def test_images_that_cannot_be_scored_load_no_weights(reward, folders):
+    judge, given = hosted(folders, reward), images(2)
+    given[1, 5, 6, 2] = torch.nan
+    with pytest.raises(ValueError, match="image 1 has pixels that are not finite"):
+        judge.score(given, [PROMPT])
+    assert not loaded(judge)
 
 
 def test_freeing_gives_all_of_it_back(reward, comfy_app, monkeypatch):
