@@ -19,7 +19,7 @@ def test_every_schedule_enters_at_the_rollback_level_and_falls_to_zero(family, s
     schedules = module("host.schedules")
     model = tiny_model(family)
     schedule = schedules.ModelSchedule(model.get_model_object("model_sampling"))
-    for rollback in (0.3, 1.0):
+    for rollback in (0.001, 0.3, 1.0):
         for steps in (1, 2, 12):
             sigmas = schedules.entered_sigmas(model, scheduler, steps, "schedule", rollback, "euler")
             assert len(sigmas) == steps + 1

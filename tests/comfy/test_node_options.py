@@ -49,7 +49,7 @@ def test_this_run_takes_the_scores_of_all_batches_together():
 
 
 def test_an_override_is_the_threshold_and_a_tie_is_accepted():
-    output, shown = gate(scores(2, 2.5, 3), threshold_override=2.5)
+    output, shown = gate(scores(2, 2.5, 3, 4, 5), threshold_override=2.5)
     assert rejected(output) == [(0,)]
     assert shown["threshold"] == 2.5
 
@@ -131,7 +131,8 @@ def test_saving_again_adds_to_the_table_and_another_student_is_refused(booted):
 
 
 def pictures(count: int) -> torch.Tensor:
-    return torch.zeros(count, 8, 8, 3)
+    """Images whose pixels are all their own number."""
+    return torch.arange(float(count)).view(count, 1, 1, 1).expand(count, 8, 8, 3)
 
 
 @pytest.mark.parametrize(("indices", "sizes"), [("", (3, 0)), ("0 1 2", (0, 3)), ("1", (2, 1))])
@@ -144,7 +145,7 @@ def test_an_empty_side_of_a_split_is_one_blocker(indices, sizes):
 
 
 class Judge:
-    """An estimator that notes its prompts and gives the same score to all."""
+    """An estimator that notes its prompts and scores an image by its brightness."""
 
     estimator = SimpleNamespace(name="stub", dtype="float32", uses_prompt=False)
 
@@ -153,7 +154,7 @@ class Judge:
 
     def score(self, images, prompts):
         self.prompts.append(prompts)
-        return [0.0] * len(images)
+        return images.mean((1, 2, 3)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -170,13 +171,14 @@ def test_prompts_for_all_for_each_batch_and_for_each_image(given, expected):
     assert judge.prompts == expected
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_a_second_look_uses_the_prompts_of_the_rejected(count):
+@pytest.mark.parametrize("images", [pictures(3)[[1]], pictures(3)], ids=["the rejected", "all"])
+def test_a_second_look_is_at_the_rejected_with_their_own_prompts(images):
     decision = gate(scores(1, 2, 3, prompts=("a", "b", "c")), reject_indices="1")[0].args[0]
     judge = Judge()
-    output = execute("AdaptiveQualityScore", estimator=[judge], images=[pictures(count)], decision=decision)
+    output = execute("AdaptiveQualityScore", estimator=[judge], images=[images], decision=decision)
     assert judge.prompts == [("b",)]
     assert output.args[0][0].rows == (1,)
+    assert output.args[1] == [1.0]
 
 
 def merge(decision, improved, **options):
