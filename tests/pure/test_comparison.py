@@ -58,6 +58,7 @@ def test_a_mean_of_zeros_and_ones_is_a_share():
     assert mean([1.0] * 9).low < 1
 
 
+@pytest.mark.filterwarnings("error")
 def test_one_value_has_no_interval():
     assert mean([0.5]).value == 0.5 and math.isnan(mean([0.5]).low)
 

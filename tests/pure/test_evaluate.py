@@ -4,13 +4,14 @@ import json
 import random
 import re
 import sys
+from pathlib import Path
 
 import numpy
 import pytest
 import torch
 from PIL import Image
 
-from adaptive_diffusion import demo
+from adaptive_diffusion import demo, models
 from adaptive_diffusion.__main__ import main
 from adaptive_diffusion.runs import image_name
 from training.scenes import dataset
@@ -103,6 +104,18 @@ def test_swapping_two_folders_swaps_wins_and_losses(right, turned, capsys):
 def test_several_judges_each_have_their_rows(right, capsys):
     said = evaluate(capsys, right, "--judge", "demo", "--judge", "oracle")
     assert cells(said, "Demo")[2] == cells(said, "oracle")[2] == str(COUNT)
+
+
+def test_an_estimators_file_comes_with_what_clip_needs(right, monkeypatch, capsys):
+    asked, judge = [], demo.load_estimator()
+    judge.name = "CLIPScore"
+    monkeypatch.setattr(models.estimators, "load", lambda path, **options: asked.append((path, options)) or judge)
+    clip = ["--clip-tokenizer", "words", "--clip-vision", "eyes.safetensors"]
+    said = evaluate(capsys, right, "--judge", "clip.safetensors", *clip, "--device", "cpu")
+    assert cells(said, "CLIPScore")[2] == str(COUNT)
+    assert asked == [
+        ("clip.safetensors", {"clip_tokenizer": Path("words"), "clip_vision": Path("eyes.safetensors")}),
+    ]
 
 
 def test_a_plain_folder_is_judged_by_name_with_the_prompts_of_a_file(right, tmp_path, capsys):

@@ -75,8 +75,9 @@ def test_one_image_is_refused(tmp_path):
         fid.distance(MeanColours(), files, files[:1])
 
 
-def test_the_network_holds_exactly_the_files_weights(tmp_path, monkeypatch):
-    pytest.importorskip("torch_fidelity", reason="torch-fidelity is not installed (extra `evaluate`)")
+def test_the_network_is_torch_fidelitys_with_exactly_the_files_weights(tmp_path, monkeypatch):
+    reason = "torch-fidelity is not installed (extra `evaluate`)"
+    library = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3", reason=reason)
     empty = io.BytesIO()
     torch.save({}, empty)
     empty.seek(0)
@@ -87,8 +88,11 @@ def test_the_network_holds_exactly_the_files_weights(tmp_path, monkeypatch):
     network = fid.inception(tmp_path / "random.pth")
     loaded = network.state_dict()
     assert loaded.keys() == weights.keys() and all(torch.equal(loaded[key], weights[key]) for key in weights)
-    features = network(torch.randint(256, (2, 3, 16, 16), dtype=torch.uint8))
+    original = library.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], tmp_path / "random.pth")
+    images = torch.randint(256, (2, 3, 400, 400), dtype=torch.uint8)
+    features = network(images)
     assert features.shape == (2, 2048) and features.std(0).max() > 0
+    assert torch.allclose(features, original(images)[0], rtol=1e-4, atol=1e-6)
     torch.save({"fc.weight": weights["fc.weight"]}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="'other.pth' does not hold the weights of FID's Inception; download https"):
         fid.inception(tmp_path / "other.pth")
