@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from ..host.estimator_files import register_estimators
 from .budget import Budget
 from .calibrate import Calibrate
+from .lcm_guidance import LCMGuidance
 from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
 from .load_prompts import LoadPrompts
@@ -22,6 +23,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadDemoModels,
     LoadEstimator,
     LoadPrompts,
+    LCMGuidance,
     StudentSample,
     QualityScore,
     ThresholdGate,

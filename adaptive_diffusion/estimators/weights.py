@@ -42,6 +42,14 @@ def _shapes(path: Path, changed: int, size: int) -> Shapes:
         return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
 
 
+def tensor(path: Path, name: str) -> torch.Tensor:
+    """One tensor of a weight file, without reading the others of a safetensors file."""
+    if path.suffix != SAFETENSORS:
+        return _unpickled(path)[name]
+    with _opened(path) as file:
+        return file.get_tensor(name)
+
+
 def _opened(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
