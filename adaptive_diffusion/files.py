@@ -24,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` through to disk in a temporary file beside `path`, then rename it over `path`."""
     with replacing(path) as partial, partial.open("wb") as file:
-        _write_through(file, data)
+        _write(file, data, through=True)
 
 
 def sweep(folder: Path) -> None:
@@ -33,10 +33,10 @@ def sweep(folder: Path) -> None:
         partial.unlink()
 
 
-def append_lines(path: Path, lines: Sequence[bytes]) -> None:
-    """Add lines to the end of a file; they are on disk when this returns."""
+def append_lines(path: Path, lines: Sequence[bytes], through: bool = True) -> None:
+    """Add lines to the end of a file. They outlive the process; where `through`, they are on disk on return."""
     with path.open("ab") as file:
-        _write_through(file, b"".join(line + b"\n" for line in lines))
+        _write(file, b"".join(line + b"\n" for line in lines), through)
 
 
 def whole_lines(path: Path) -> list[bytes]:
@@ -50,7 +50,8 @@ def keep_lines(path: Path, lines: Sequence[bytes]) -> None:
         os.truncate(path, sum(len(line) + 1 for line in lines))
 
 
-def _write_through(file: BinaryIO, data: bytes) -> None:
+def _write(file: BinaryIO, data: bytes, through: bool) -> None:
     file.write(data)
     file.flush()
-    os.fsync(file.fileno())
+    if through:
+        os.fsync(file.fileno())

@@ -1,6 +1,8 @@
 """Scores of an unfinished calibration, kept so that a killed run loses none of them."""
 
 import json
+import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ from .files import append_lines, keep_lines, whole_lines
 
 FORMAT = "adaptive-diffusion journal"
 VERSION = 1
+SECONDS_AT_RISK = 1.0
 
 
 class Journal:
-    """A file with one line for what is calibrated and one for every batch of scores, each written through to disk.
+    """A file with one line for what is calibrated and one for every batch of scores.
 
+    A line outlives the process at once; a power cut takes the lines of the last SECONDS_AT_RISK at most.
     scores: those of earlier runs and of this one, by the number of their prompt.
     """
 
@@ -21,6 +25,7 @@ class Journal:
         """Go on with the journal at `path`, or begin one; ValueError where it is of another calibration or damaged."""
         self.path = path
         self.scores: dict[int, float] = {}
+        self._last_through = -math.inf
         head = {"format": FORMAT, "version": VERSION, **about}
         lines = whole_lines(path)
         keep_lines(path, lines)
@@ -33,7 +38,7 @@ class Journal:
             self.scores |= _batch(line, path)
 
     def add(self, first: int, scores: Sequence[float]) -> None:
-        """Keep the scores of the prompts from number `first` on; they are on disk when this returns."""
+        """Keep the scores of the prompts from number `first` on."""
         self._append({"first": first, "scores": list(scores)})
         self.scores |= dict(enumerate(scores, first))
 
@@ -42,7 +47,10 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def _append(self, content: Mapping[str, Any]) -> None:
-        append_lines(self.path, [json.dumps(content).encode()])
+        now = time.monotonic()
+        through = now - self._last_through >= SECONDS_AT_RISK
+        append_lines(self.path, [json.dumps(content).encode()], through)
+        self._last_through = now if through else self._last_through
 
     def _check_head(self, line: bytes, expected: dict[str, Any]) -> None:
         found = _parsed(line, self.path)

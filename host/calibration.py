@@ -84,28 +84,29 @@ def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tens
     """The latents of the batches that begin with these prompts."""
     numbers = [range(first, min(first + task.batch, len(task.prompts))) for first in starts]
     texts = {i: core.CLIPTextEncode().encode(task.clip, task.prompts[i])[0] for batch in numbers for i in batch}
-    sigmas = full_sigmas(task.model, task.student.scheduler, task.student.steps, task.student.sampler)
-    batches = [[_job(task, i, texts[i], sigmas) for i in batch] for batch in numbers]
+    drawn_alike = _settings(task)
+    batches = [[_job(task, i, texts[i], drawn_alike) for i in batch] for batch in numbers]
     return [
         {"samples": torch.cat([row["samples"] for row in run_jobs(jobs, task.batch, Silent())])} for jobs in batches
     ]
 
 
-def _job(task: Calibration, i: int, positive: Conditioning, sigmas: torch.Tensor) -> Job:
-    """Prompt i as Student Sample draws a batch of one with seed + i."""
-    empty = core.EmptyLatentImage().generate(task.student.width, task.student.height, 1)[0]
-    latent = fit_to_model(task.model, empty)
+def _settings(task: Calibration) -> dict[str, Any]:
+    """What all jobs of a calibration share."""
+    student = task.student
     flow = ModelSchedule(task.model.get_model_object("model_sampling")).flow
-    return Job(
-        model=task.model,
-        positive=positive,
-        negative=task.negative,
-        cfg=task.student.cfg,
-        latent=latent,
-        noise=row_noise(latent, (0,), 1, task.seed + i),
-        rows=(0,),
-        seed=task.seed + i,
-        sampler=make_sampler(task.student.sampler, flow),
-        sampler_key=task.student.sampler,
-        sigmas=sigmas,
-    )
+    return {
+        "model": task.model,
+        "negative": task.negative,
+        "cfg": student.cfg,
+        "latent": fit_to_model(task.model, core.EmptyLatentImage().generate(student.width, student.height, 1)[0]),
+        "sampler": make_sampler(student.sampler, flow),
+        "sampler_key": student.sampler,
+        "sigmas": full_sigmas(task.model, student.scheduler, student.steps, student.sampler),
+    }
+
+
+def _job(task: Calibration, i: int, positive: Conditioning, shared: dict[str, Any]) -> Job:
+    """Prompt i as Student Sample draws a batch of one with seed + i."""
+    seed = task.seed + i
+    return Job(**shared, positive=positive, noise=row_noise(shared["latent"], (0,), 1, seed), rows=(0,), seed=seed)
