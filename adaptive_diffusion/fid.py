@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
@@ -19,7 +20,7 @@ def inception(weights: Path) -> torch.nn.Module:
     FileNotFoundError without the file, ValueError where it holds something else. The library would unpickle a file,
     so it gets what was read from it as weights only.
     """
-    copy = io.BytesIO()
+    copy: Any = io.BytesIO()
     torch.save(read(weights)[0], copy)
     copy.seek(0)
     import torch_fidelity  # noqa: F401  torchmetrics takes the network from there
