@@ -85,7 +85,7 @@ def draw_and_die(folder, moment: int) -> None:
         if next(moments) == moment:
             os._exit(9)
 
-    def write_through(file, data):
+    def write_through(file, data, through):
         for half in (data[: len(data) // 2], data[len(data) // 2 :]):
             pass_moment()
             file.write(half)
@@ -94,7 +94,7 @@ def draw_and_die(folder, moment: int) -> None:
     def with_moments(change):
         return lambda *arguments: (pass_moment(), change(*arguments), pass_moment())
 
-    files._write_through = write_through
+    files._write = write_through
     os.replace, os.truncate = with_moments(os.replace), with_moments(os.truncate)
     draw(folder)
 
