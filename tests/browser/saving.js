@@ -5,7 +5,8 @@ import { frames, given, load } from "./page.js";
 /** Every node of the pack, each widget with another value than its own. */
 const addAll = (page) =>
   page.evaluate(() => {
-    const other = { number: (value) => value + 1, toggle: (value) => !value, combo: (_, { values }) => values.at(-1) ?? "" };
+    const last = (_, { values }) => values.at(-1) ?? "";
+    const other = { number: (value) => value + 1, toggle: (value) => !value, combo: last };
     const types = Object.keys(LiteGraph.registered_node_types).filter((type) => type.startsWith("Adaptive"));
     for (const type of types) {
       const node = LiteGraph.createNode(type);
