@@ -5,6 +5,7 @@ import json
 import pytest
 from graphs import adaptive_graph, changed, keep, node
 
+from .conftest import nodes
 from .tools import module
 
 
@@ -40,10 +41,11 @@ def state(folder) -> dict:
     return json.loads(file.read_text())
 
 
-def test_off_it_leaves_no_file_and_judges_as_ever(comfy_app, running):
+def test_off_as_it_is_by_default_it_leaves_no_file_and_judges_as_ever(comfy_app, running):
     off = shown(comfy_app.run(following(follow=False)))
     assert off["following"] is None
     assert shown(comfy_app.run(changed(following(), "gate", follow=None))) == off
+    assert nodes()["AdaptiveThresholdGate"].INPUT_TYPES()["optional"]["follow"][1]["default"] is False
     assert not running.exists()
 
 

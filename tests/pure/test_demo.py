@@ -11,7 +11,8 @@ from PIL import Image
 
 from adaptive_diffusion import demo
 from adaptive_diffusion.__main__ import main
-from training.scenes import Scene, part_of
+from training.exact_judge import read_caption
+from training.scenes import part_of
 
 torch.set_num_threads(1)
 PACK = Path(__file__).parents[2]
@@ -56,16 +57,8 @@ def test_the_command_prints_a_line_per_prompt_and_the_costs(finished):
     assert str(folder / "demo.png") in totals
 
 
-def scene_of(prompt: str) -> Scene:
-    """The scene that a caption of the grammar describes."""
-    text, background = prompt.rsplit(" on ", 1)
-    objects = tuple(re.findall(r"(\w+) (circle|square|triangle|cross)", text))
-    relations = re.findall("left of|right of|above|below|small|large", text)
-    return Scene(background, objects, *relations)
-
-
 def test_the_prompts_are_new_to_the_models_and_of_every_difficulty():
-    assert all(part_of(scene_of(prompt).meaning) == "development" for prompt in demo.PROMPTS)
+    assert all(part_of(read_caption(prompt).meaning) == "development" for prompt in demo.PROMPTS)
     assert len(set(demo.PROMPTS)) == len(demo.PROMPTS)
     objects = [len(re.findall("circle|square|triangle|cross", prompt)) for prompt in demo.PROMPTS]
     assert set(objects) == {1, 2, 3}
