@@ -1,0 +1,36 @@
+"""Rollback by score: the further a score lies below the threshold, the further back its image goes."""
+
+import math
+from dataclasses import dataclass
+
+LEVELS = 4
+
+
+@dataclass(frozen=True)
+class RollbackByScore:
+    """A straight line through two points: `near` right below the threshold, `far` at `distance` below it and beyond.
+
+    near, far: rollback values in the teacher's scale. distance: in units of the score, above 0.
+    """
+
+    near: float
+    far: float
+    distance: float
+
+    def __post_init__(self) -> None:
+        if not self.distance > 0:
+            raise ValueError(f"the distance is {self.distance:g}; choose how far below the threshold a score is far")
+
+    def __call__(self, score: float, threshold: float) -> float:
+        """The rollback of a rejected image: one of LEVELS evenly spaced values, so that few teacher batches do.
+
+        ValueError where the threshold is not finite, so that nothing lies at a distance from it.
+        """
+        if not math.isfinite(threshold):
+            raise ValueError(
+                f"the threshold is {threshold:g}, from which no score has a distance; choose a k between 0 and 100, "
+                "or use one rollback for all"
+            )
+        share = min((threshold - score) / self.distance, 1.0)
+        level = round(share * (LEVELS - 1))
+        return self.near + (self.far - self.near) * level / (LEVELS - 1)

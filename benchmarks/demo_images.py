@@ -1,0 +1,120 @@
+"""Graded images of the demo models for the benchmarks of searching and of rollback by score, kept in a folder.
+
+600 scenes in 3 noises each, of the development or the test part (see training/README.md). What was drawn is kept, so
+that an interrupted run goes on and the benchmarks share it.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy
+import torch
+
+from adaptive_diffusion.percentiles import PercentileTable
+from training.common import RUNS
+from training.evaluate import exact, in_batches, interval, numbered, score
+from training.export import DEMO_MODELS
+from training.sampling import BATCH, DemoModels, captions_for, seeds_for
+from training.table import TABLE
+
+PROMPTS, NOISES, SEED = 600, 3, 20267
+
+
+class Candidate(NamedTuple):
+    """One drawing of every image (I): noise seeds, latents (I, 8, 8, 8), scores (I,), 1.0 where exactly right (I,)."""
+
+    seeds: list[int]
+    latents: torch.Tensor
+    scores: numpy.ndarray
+    right: numpy.ndarray
+
+
+class DemoImages:
+    """The student's drawings of every image and what the teacher makes of them.
+
+    captions: the number of each image's meaning, (I,), for `training.evaluate.interval`.
+    evaluations: of the student for a drawing, of the teacher for a refined one.
+    """
+
+    def __init__(self, part: str, folder: Path):
+        self.models, self.folder = DemoModels(DEMO_MODELS), folder / part
+        self.part, self.table = part, PercentileTable.load(TABLE)
+        settings = json.loads((DEMO_MODELS / "settings.json").read_text())
+        self.student, self.teacher = settings["student"], settings["teacher"]
+        self.evaluations = (self.student["steps"], 2 * self.teacher["steps"])
+        scenes, _ = captions_for(PROMPTS, SEED, part)
+        self.scenes = scenes * NOISES
+        self.captions = numbered(self.scenes)
+        self._candidates: dict[int, Candidate] = {}
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def candidate(self, number: int) -> Candidate:
+        """Drawing `number` of every image, made now unless the folder has it."""
+        if number not in self._candidates:
+            path, seeds = self.folder / f"candidate-{number}.pt", seeds_for(len(self), SEED + number, self.part)
+            if not path.exists():
+                _save(path, self._draw(seeds))
+            found = torch.load(path, weights_only=True)
+            self._candidates[number] = Candidate(seeds, found[0], found[1].numpy(), found[2].numpy())
+        return self._candidates[number]
+
+    @torch.no_grad()
+    def _draw(self, seeds: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Latents, scores and grades of one drawing of every image."""
+        steps = self.student["steps"]
+        latents = in_batches(lambda c, s: self.models.student_lcm(c, s, steps), self.scenes, seeds)
+        scores = score(DEMO_MODELS / "estimator/model.safetensors", self.models, latents, self.scenes)
+        return latents, torch.from_numpy(scores), torch.from_numpy(exact(self.models, latents, self.scenes))
+
+    @torch.no_grad()
+    def refined(self, rows: numpy.ndarray, numbers: numpy.ndarray, rollback: float) -> numpy.ndarray:
+        """1.0 where the teacher makes drawing `numbers` (R,) of the images `rows` (R,) exactly right, (R,)."""
+        path = self.folder / f"refined-{rollback:g}.pt"
+        known = torch.load(path, weights_only=True) if path.exists() else {}
+        pairs = list(zip(rows.tolist(), numbers.tolist(), strict=True))
+        missing = [pair for pair in dict.fromkeys(pairs) if pair not in known]
+        for start in range(0, len(missing), BATCH):
+            part = missing[start : start + BATCH]
+            known.update(zip(part, self._refine(part, rollback).tolist(), strict=True))
+            _save(path, known)
+        return numpy.array([known[pair] for pair in pairs])
+
+    def _refine(self, pairs: list[tuple[int, int]], rollback: float) -> numpy.ndarray:
+        scenes = [self.scenes[i] for i, _ in pairs]
+        latents = torch.stack([self.candidate(j).latents[i] for i, j in pairs])
+        seeds = [self.candidate(j).seeds[i] for i, j in pairs]
+        captions, steps, cfg = [scene.caption for scene in scenes], self.teacher["steps"], self.teacher["cfg"]
+        return exact(self.models, self.models.refine(captions, latents, seeds, steps, rollback, cfg), scenes)
+
+    def spelled(self, values: numpy.ndarray, sign: str = "") -> str:
+        """Mean and 95 % interval of values (I,), by caption."""
+        return f"{values.mean():{sign}.3f} ± {interval(values, self.captions):.3f}"
+
+    @property
+    def about(self) -> str:
+        return (
+            f"{PROMPTS} prompts x {NOISES} noises of the {self.part} part ({len(set(self.captions))} different "
+            "captions, a third of the prompts each with one, two and three objects). Share of exactly right images "
+            "by the grader, ± 95 %, images of one caption counted as one. Model evaluations: the student's and the "
+            "teacher's, two a guided step."
+        )
+
+
+def _save(path: Path, content: Any) -> None:
+    part = path.with_suffix(".part")
+    torch.save(content, part)
+    part.replace(path)
+
+
+def chosen_images(description: str | None) -> DemoImages:
+    """The images that the command line asks for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=("development", "test"), default="development")
+    parser.add_argument("--folder", type=Path, default=RUNS / "search")
+    chosen = parser.parse_args()
+    return DemoImages(chosen.part, chosen.folder)

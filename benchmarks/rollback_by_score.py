@@ -1,0 +1,61 @@
+"""Rollback by score beside one rollback for all: the same images rejected, the same number of teacher steps.
+
+    python -m benchmarks.rollback_by_score [--part development]
+
+`near` is the rollback of a score right below the threshold, `far` that of one the distance below it.
+"""
+
+import numpy
+
+from adaptive_diffusion.rollback_by_score import RollbackByScore
+
+from .demo_images import DemoImages, chosen_images
+
+KS = (20, 50)
+ROLLBACKS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+LINES = ((0.4, 0.7), (0.5, 0.8), (0.6, 0.9), (0.3, 0.9), (0.7, 0.4), (0.9, 0.6))
+DISTANCES = (0.5, 1.0, 2.0, 3.0)
+HEADS = "| k | rollback | distance | right | rejected that are right | - the same at {:g} |\n|---|---|---|---|---|---|"
+
+
+def refined(images: DemoImages, rejected: numpy.ndarray, rollbacks: numpy.ndarray) -> numpy.ndarray:
+    """1.0 where the final image is right, (I,), each of `rejected` (R,) refined from its own of `rollbacks` (R,)."""
+    final = images.candidate(0).right.copy()
+    for rollback in numpy.unique(rollbacks):
+        rows = rejected[rollbacks == rollback]
+        final[rows] = images.refined(rows, numpy.zeros_like(rows), float(rollback))
+    return final
+
+
+def row(images: DemoImages, k: float, rollback: float | RollbackByScore) -> str:
+    threshold, scores = images.table.threshold(k), images.candidate(0).scores
+    rejected = numpy.flatnonzero(scores < threshold)
+    fixed = refined(images, rejected, numpy.full(len(rejected), images.teacher["rollback"]))
+    name, distance = f"{rollback}", ""
+    rollbacks = numpy.full(len(rejected), rollback)
+    if isinstance(rollback, RollbackByScore):
+        name, distance = f"{rollback.near:g} to {rollback.far:g}", f"{rollback.distance:g}"
+        rollbacks = numpy.array([rollback(float(score), threshold) for score in scores[rejected]]).round(6)
+    final = refined(images, rejected, rollbacks)
+    cells = [
+        f"{k}",
+        name,
+        distance,
+        images.spelled(final),
+        f"{final[rejected].mean():.3f}",
+        images.spelled(final - fixed, "+"),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    images = chosen_images(__doc__)
+    print(f"{images.about}\n\n{HEADS.format(images.teacher['rollback'])}")
+    lines = [RollbackByScore(near, far, distance) for near, far in LINES for distance in DISTANCES]
+    for k in KS:
+        for rollback in (*ROLLBACKS, *lines):
+            print(row(images, k, rollback), flush=True)
+
+
+if __name__ == "__main__":
+    main()
