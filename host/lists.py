@@ -25,6 +25,17 @@ def per_decision(values: Sequence[Any], decisions: Sequence[GateDecision], name:
     )
 
 
+def per_image(values: Sequence[Any], decisions: Sequence[GateDecision], name: str) -> list[tuple[Any, ...]]:
+    """For each decision a tuple with one of `values` for each scored image: they come one for each image, or as
+    `per_decision` takes them.
+    """
+    if len(values) == sum(map(len, decisions)):
+        remaining = iter(values)
+        return [tuple(next(remaining) for _ in range(len(decision))) for decision in decisions]
+    spread = zip(per_decision(values, decisions, name), decisions, strict=True)
+    return [(value,) * len(decision) for value, decision in spread]
+
+
 def per_rejecting(values: Sequence[Any], decisions: Sequence[GateDecision], name: str) -> list[Any]:
     """One of `values` for each decision that rejected anything, None for the others; counts must match."""
     rejecting = sum(decision.any_rejected for decision in decisions)

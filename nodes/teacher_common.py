@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..adaptive_diffusion.decision import GateDecision
-from ..host.latents import Latent, rejected_positions, row_noise, take
-from ..host.lists import per_decision, split_like
+from ..host.latents import Latent, rejected_positions, row_noise, take, with_samples
+from ..host.lists import per_decision, per_image, split_like
 from ..host.samplers import UNIPC, make_sampler
 from ..host.schedules import TEACHER_SCHEDULERS, UNIFORM, ModelSchedule
 from ..host.teacher import Job, run_jobs
@@ -18,6 +19,7 @@ from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_in
 
 LAZY = ("model", "positive", "negative")
 Choice = dict[str, Any]
+Placed = list[tuple[Sequence[int], Job]]
 
 
 def teacher_inputs(steps: int, rollback: Sequence[io.Input] = ()) -> list[io.Input]:
@@ -62,26 +64,39 @@ def improve(
     decisions: Sequence[GateDecision],
     max_batch: int,
     inputs: dict[str, Sequence[Any]],
-    job: Callable[[GateDecision, Choice, Latent], Job | None],
+    plan: Callable[[GateDecision, Choice, Latent], Placed],
 ) -> io.NodeOutput:
     """Improve the rejected images of every batch; the output lists their latents, in order.
 
-    job: makes the job of a batch from its own value of each input and the latent of its rejected images; None leaves
-    these as they are. Where nothing at all is rejected, a lone blocker quietly ends the branch behind the node.
+    plan: makes the jobs of a batch from its own value of each input (of rollback, one for each scored image) and the
+    latent of its rejected images, with each job's places among these; images without a job stay as they are. Where
+    nothing at all is rejected, a lone blocker quietly ends the branch behind the node.
     """
     decisions = split_like(decisions, [len(latent["samples"]) for latent in inputs["latent"]])
-    spread = {name: per_decision(values, decisions, name) for name, values in inputs.items()}
+    spread = {
+        name: (per_image if name == "rollback" else per_decision)(values, decisions, name)
+        for name, values in inputs.items()
+    }
     planned = []
     for i, decision in enumerate(decisions):
         if decision.any_rejected:
             choice = {name: values[i] for name, values in spread.items()}
             part = take(choice["latent"], rejected_positions(choice["latent"], decision))
-            planned.append((part, job(decision, choice, part)))
-    jobs = [planned_job for _, planned_job in planned if planned_job]
-    with timed(TEACHER, sum(len(each.rows) for each in jobs)):
+            planned.append((part, plan(decision, choice, part)))
+    jobs = [job for _, placed in planned for _, job in placed]
+    with timed(TEACHER, sum(len(job.rows) for job in jobs)):
         improved = iter(run_jobs(jobs, max_batch))
-    outputs = [next(improved) if planned_job else part for part, planned_job in planned]
+    outputs = [_put_back(part, [(places, next(improved)) for places, _ in placed]) for part, placed in planned]
     return io.NodeOutput(outputs or [ExecutionBlocker(None)])
+
+
+def _put_back(part: Latent, improved: Sequence[tuple[Sequence[int], Latent]]) -> Latent:
+    """The latent of the rejected images with each improved one in its place."""
+    rows = list(part["samples"])
+    for places, latent in improved:
+        for place, row in zip(places, latent["samples"], strict=True):
+            rows[place] = row
+    return with_samples(part, torch.stack(rows))
 
 
 def make_job(decision: GateDecision, choice: Choice, latent: Latent, noise_seed: int, sigmas) -> Job:

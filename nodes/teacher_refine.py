@@ -1,15 +1,17 @@
 """Refine the rejected images: noise up to the rollback level, then the teacher (Algorithm 1, strategy 1)."""
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.decision import GateDecision
 from ..adaptive_diffusion.noise import derive_seed
 from ..adaptive_diffusion.rollback import SCALES, start_sigma
-from ..host.latents import Latent, fit_to_model
+from ..host.latents import Latent, fit_to_model, take
 from ..host.schedules import ModelSchedule, enter, entered_sigmas
 from ..host.teacher import Job
 from ..host.types import ALIASES, CATEGORY, speaking_for
-from .teacher_common import Choice, improve, make_job, missing_lazy, teacher_inputs
+from .teacher_common import Choice, Placed, improve, make_job, missing_lazy, teacher_inputs
 
 TITLE = "Teacher Refine"
 
@@ -60,12 +62,21 @@ class TeacherRefine(io.ComfyNode):
     @classmethod
     def execute(cls, decision, max_batch, **inputs):
         with speaking_for(TITLE):
-            return improve(decision, max_batch[0], inputs, _job)
+            return improve(decision, max_batch[0], inputs, _plan)
 
 
-def _job(decision: GateDecision, choice: Choice, part: Latent) -> Job | None:
-    if choice["rollback"] == 0:
-        return None
+def _plan(decision: GateDecision, choice: Choice, part: Latent) -> Placed:
+    """A job for each different rollback; an image with rollback 0 has none."""
+    rollbacks = [choice["rollback"][i] for i in decision.rejected]
+    placed = []
+    for rollback in sorted({*rollbacks} - {0}):
+        places = [place for place, own in enumerate(rollbacks) if own == rollback]
+        alike = replace(decision, rejected=tuple(decision.rejected[place] for place in places))
+        placed.append((places, _job(alike, {**choice, "rollback": rollback}, take(part, places))))
+    return placed
+
+
+def _job(decision: GateDecision, choice: Choice, part: Latent) -> Job:
     latent = fit_to_model(choice["model"], part)
     return make_job(decision, choice, latent, derive_seed(choice["seed"], "refine"), _sigmas(choice))
 

@@ -5,9 +5,8 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.decision import GateDecision
 from ..host.latents import Latent, emptied, fit_to_model
 from ..host.schedules import full_sigmas
-from ..host.teacher import Job
 from ..host.types import ALIASES, CATEGORY, speaking_for
-from .teacher_common import Choice, improve, make_job, missing_lazy, teacher_inputs
+from .teacher_common import Choice, Placed, improve, make_job, missing_lazy, teacher_inputs
 
 TITLE = "Teacher Regenerate"
 
@@ -37,12 +36,12 @@ class TeacherRegenerate(io.ComfyNode):
     @classmethod
     def execute(cls, decision, max_batch, **inputs):
         with speaking_for(TITLE):
-            return improve(decision, max_batch[0], inputs, _job)
+            return improve(decision, max_batch[0], inputs, _plan)
 
 
-def _job(decision: GateDecision, choice: Choice, part: Latent) -> Job:
+def _plan(decision: GateDecision, choice: Choice, part: Latent) -> Placed:
     latent = fit_to_model(choice["model"], emptied(part))
     sigmas = choice.get("sigmas")
     if sigmas is None:
         sigmas = full_sigmas(choice["model"], choice["scheduler"], choice["steps"], choice["sampler_name"])
-    return make_job(decision, choice, latent, choice["seed"], sigmas.cpu())
+    return [(range(len(decision.rejected)), make_job(decision, choice, latent, choice["seed"], sigmas.cpu()))]
