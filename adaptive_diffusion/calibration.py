@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .decision import StudentInfo
+from .decision import OF_ONE_BATCH, StudentInfo
 from .journal import Journal
 from .percentiles import PercentileTable
 from .prompts import described
@@ -26,7 +26,7 @@ class Task:
 
     def about(self) -> dict[str, Any]:
         """What must be the same for a run to go on where another stopped."""
-        student = {key: value for key, value in asdict(self.student).items() if key != "seed"}
+        student = {key: value for key, value in asdict(self.student).items() if key not in OF_ONE_BATCH}
         prompts = described(self.prompts, self.seed)
         return {"estimator": self.estimator, "student": student, "prompts": prompts, "batch": self.batch}
 

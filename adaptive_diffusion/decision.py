@@ -7,10 +7,15 @@ from typing import Any
 
 import torch
 
+OF_ONE_BATCH = ("seed", "candidates")
+
 
 @dataclass(frozen=True)
 class StudentInfo:
-    """What drew a batch: the settings a percentile table is only valid for. Unknown fields are None."""
+    """What drew a batch: the settings a percentile table is only valid for. Unknown fields are None.
+
+    candidates: how often each image of the batch was drawn; empty where each was drawn once.
+    """
 
     name: str | None = None
     steps: int | None = None
@@ -21,11 +26,12 @@ class StudentInfo:
     height: int | None = None
     patches: str | None = None
     seed: int | None = None
+    candidates: tuple[int, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is known of it but the seed, which says which image was drawn, not how."""
-        return {name: value for name, value in asdict(self).items() if value is not None and name != "seed"}
+        """What is known of how it draws, without what belongs to one batch."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name not in OF_ONE_BATCH}
 
 
 @dataclass(frozen=True)

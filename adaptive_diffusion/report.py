@@ -68,7 +68,7 @@ def record(
             "threshold": decision.threshold if math.isfinite(decision.threshold) else None,
             "verdict": REJECTED if i in improved else ACCEPTED,
             "final_score": improved.get(i, score),
-            "steps": _steps(student.steps, teacher_steps if i in improved else 0),
+            "steps": _steps(_drawn(student, decision.scores.rows[i]), teacher_steps if i in improved else 0),
         }
         for i, score in enumerate(decision.scores.values)
     ]
@@ -77,6 +77,11 @@ def record(
 def _check_count(name: str, values: Sequence[Any], count: int) -> None:
     if len(values) not in (0, count):
         raise ValueError(f"{len(values)} {name} came for {count} images; give one for each, or none")
+
+
+def _drawn(student: StudentInfo, row: int) -> int | None:
+    """The student's steps for a row of its batch, all candidates counted."""
+    return student.steps and student.steps * (student.candidates[row] if student.candidates else 1)
 
 
 def _steps(student: int | None, teacher: int | None) -> int | None:

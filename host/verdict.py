@@ -46,7 +46,7 @@ def by_table(groups: Sequence[QualityScores], table: PercentileTable, k: float, 
     calibrated = table.scores and table.name != THIS_RUN and 0 < k < 100
     return Verdict(
         [decide(group, table.threshold(k), table.name, k) for group in groups],
-        _warnings(table, student),
+        warnings_of(table, student),
         confidence(table.scores, k) if calibrated else None,
     )
 
@@ -61,7 +61,8 @@ def by_running_table(
     return Verdict(decisions, fixed.warnings, running=running)
 
 
-def _warnings(table: PercentileTable, student: StudentInfo | None) -> list[str]:
+def warnings_of(table: PercentileTable, student: StudentInfo | None) -> list[str]:
+    """A sentence where the table was made with another student."""
     differences = table.differences(student) if student else []
     return [f"table '{table.name}' was made with another student: {', '.join(differences)}"] if differences else []
 

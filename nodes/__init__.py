@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.estimator_files import register_estimators
+from .best_of_n import BestOfN
 from .budget import Budget
 from .calibrate import Calibrate
 from .lcm_guidance import LCMGuidance
@@ -12,6 +13,7 @@ from .load_prompts import LoadPrompts
 from .merge import Merge
 from .quality_score import QualityScore
 from .report import Report
+from .rollback_by_score import RollbackByScore
 from .split import Split
 from .student_sample import StudentSample
 from .table_from_scores import TableFromScores
@@ -25,8 +27,10 @@ NODES: list[type[io.ComfyNode]] = [
     LoadPrompts,
     LCMGuidance,
     StudentSample,
+    BestOfN,
     QualityScore,
     ThresholdGate,
+    RollbackByScore,
     TeacherRefine,
     TeacherRegenerate,
     Split,

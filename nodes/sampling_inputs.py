@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..host.samplers import SAMPLERS
+from ..host.schedules import STUDENT_SCHEDULERS
 
 
 def seed_input(tooltip: str) -> io.Input:
@@ -32,4 +33,35 @@ def override_inputs(replaced: str) -> list[io.Input]:
     return [
         io.Sampler.Input("sampler", optional=True, advanced=True, tooltip="Used instead of sampler_name."),
         io.Sigmas.Input("sigmas", optional=True, advanced=True, tooltip=f"Used instead of {replaced}."),
+    ]
+
+
+def student_inputs() -> list[io.Input]:
+    """What drawing a batch with the fast model takes."""
+    return [
+        io.Model.Input(
+            "model", tooltip="The fast model: LCM, Turbo, Lightning, a distillation LoRA applied to a base."
+        ),
+        io.Conditioning.Input("positive", tooltip="What the images should show."),
+        io.Latent.Input("latent_image", tooltip="An empty latent, or an encoded image when denoise is below 1."),
+        seed_input("Same seed, same images. Drawn as KSampler draws it."),
+        steps_input(4, "More steps cost more; distilled models want 1 to 8."),
+        cfg_input(1.0, "Guidance. 1 evaluates the model once a step, anything else twice. Most students want 1."),
+        *sampler_inputs(
+            "lcm",
+            "lcm for LCM models, euler for Lightning, euler_ancestral for Turbo.",
+            STUDENT_SCHEDULERS,
+            "lcm",
+            "'lcm' and 'trailing' are the exact timesteps of LCM and Turbo models.",
+        ),
+        io.Float.Input(
+            "denoise",
+            default=1.0,
+            min=0.01,
+            max=1.0,
+            step=0.01,
+            tooltip="1 draws from pure noise. Less keeps more of the given image; all steps run at any value.",
+        ),
+        io.Conditioning.Input("negative", optional=True, tooltip="What to avoid. Not needed at cfg 1."),
+        *override_inputs("steps, scheduler and denoise"),
     ]

@@ -46,6 +46,8 @@ class TableFromScores(io.ComfyNode):
 
 
 def _table(name: str, groups: Sequence[QualityScores], students: Sequence[StudentInfo | None]) -> PercentileTable:
+    if any(student and student.candidates for student in students):
+        raise ValueError("the student's images are the best of several; score those of Student Sample, each drawn once")
     judges = {(group.estimator, group.dtype) for group in groups}
     if len(judges) > 1:
         raise ValueError(f"the scores are of {len(judges)} estimators ({sorted(judges)}); a table holds those of one")

@@ -1,0 +1,149 @@
+"""Search before the teacher: draw images that fail the gate again, a few times at most."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..adaptive_diffusion.budget import evaluations
+from ..adaptive_diffusion.decision import StudentInfo
+from ..adaptive_diffusion.percentiles import PercentileTable
+from ..adaptive_diffusion.search import best_of, expected_candidates
+from ..host.display import show_text
+from ..host.folders import THIS_RUN, table_choices, table_path
+from ..host.lists import per_batch
+from ..host.search import Kept, Searcher
+from ..host.student import plan
+from ..host.types import ALIASES, CATEGORY, EstimatorLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
+from ..host.verdict import warnings_of
+from .quality_score import spread_prompts, truncated
+from .sampling_inputs import student_inputs
+
+TITLE = "Best of N"
+DEFAULT = 4
+
+
+class BestOfN(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AdaptiveBestOfN",
+            display_name=TITLE,
+            category=CATEGORY,
+            description="Draws with the fast model, and draws an image again while its score lies under the threshold, "
+            "up to N times. The best is kept.",
+            search_aliases=[*ALIASES, "best of n", "search", "rejection sampling", "retry"],
+            is_input_list=True,
+            has_intermediate_output=True,
+            hidden=[io.Hidden.unique_id],
+            inputs=[*student_inputs(), *_judging_inputs()],
+            outputs=[
+                io.Latent.Output(display_name="LATENT", is_output_list=True, tooltip="For the teacher's node."),
+                io.Image.Output(display_name="IMAGE", is_output_list=True, tooltip="The same, decoded."),
+                ScoresLink.Output(display_name="scores", is_output_list=True, tooltip="For Threshold Gate."),
+                StudentInfoLink.Output(
+                    display_name="student", is_output_list=True, tooltip="The settings, and how often each was drawn."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, table):
+        choices = table_choices()[1:]
+        if all(name in choices for name in table):
+            return True
+        if THIS_RUN in table:
+            return f"{TITLE}: '{THIS_RUN}' has no scores before anything is drawn; choose a calibrated table"
+        return f"{TITLE}: there is no percentile table '{table[0]}'; choose one of {', '.join(choices)}"
+
+    @classmethod
+    def fingerprint_inputs(cls, table, **_linked):
+        return [*table, table_path(table[0]).stat().st_mtime_ns]
+
+    @classmethod
+    def execute(
+        cls, vae, estimator, prompt, table, k, candidates, percentile_table=(None,), max_batch=(16,), **drawing
+    ):
+        judge = estimator[0]
+        with speaking_for(TITLE):
+            chosen = percentile_table[0] or PercentileTable.load(table_path(table[0]))
+            chosen.check_estimator(judge.estimator.name, judge.estimator.dtype)
+            threshold = chosen.threshold(k[0])
+            planned = [plan(**inputs) for inputs in per_batch(drawing)]
+            jobs, students = [job for job, _ in planned], [student for _, student in planned]
+            prompts = spread_prompts(prompt, [len(job.rows) for job in jobs])
+            searcher = Searcher(jobs, prompts, vae[0], judge, max_batch[0])
+            kept = searcher.kept(best_of(candidates[0], len(searcher.images), threshold, searcher))
+        told = [replace(student, candidates=each.candidates) for student, each in zip(students, kept, strict=True)]
+        shown = _payload(kept, threshold, expected_candidates(candidates[0], k[0]))
+        cut = truncated(judge.estimator, [text for texts in prompts for text in texts])
+        show_text(cls.hidden, "\n".join([_summary(shown, told), *warnings_of(chosen, told[0]), *cut]))
+        latents, images, scores, _ = map(list, zip(*kept, strict=True))
+        return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})
+
+
+def _payload(kept: Sequence[Kept], threshold: float, expected: float) -> dict[str, Any]:
+    """What a client reads: for every batch, how often each image was drawn, and the score kept."""
+    values = [list(each.scores.values) for each in kept]
+    return {
+        "expected": expected,
+        "threshold": threshold if math.isfinite(threshold) else None,
+        "candidates": [list(each.candidates) for each in kept],
+        "scores": values,
+        "failing": sum(value < threshold for batch in values for value in batch),
+    }
+
+
+def _summary(shown: dict[str, Any], students: Sequence[StudentInfo]) -> str:
+    """How many candidates it took, how many were to be expected, and what they cost."""
+    drawn = [number for batch in shown["candidates"] for number in batch]
+    pairs = zip(students, shown["candidates"], strict=True)
+    cost = sum(evaluations(student.steps, student.cfg) * sum(batch) for student, batch in pairs)
+    return (
+        f"{sum(drawn)} candidates for {len(drawn)} images: {sum(drawn) / len(drawn):.2f} an image, "
+        f"{shown['expected']:.2f} expected; {cost / len(drawn):.1f} model evaluations an image; "
+        f"{shown['failing']} still under the threshold"
+    )
+
+
+def _judging_inputs() -> list[io.Input]:
+    tables = table_choices()[1:]
+    return [
+        io.Vae.Input("vae", tooltip="The student's: candidates are decoded to be scored."),
+        EstimatorLink.Input("estimator", tooltip="From Load Estimator."),
+        io.String.Input(
+            "prompt",
+            multiline=True,
+            tooltip="What the images are to show: one for all, one per batch, or one per image.",
+        ),
+        io.Combo.Input("table", options=tables, tooltip="A calibrated table of this student, drawn once an image."),
+        io.Float.Input(
+            "k",
+            display_name="Draw worst % again (k)",
+            default=50.0,
+            min=0.0,
+            max=100.0,
+            step=1.0,
+            tooltip="The share of drawings that fail, as at the gate. Higher draws more often; 100 always draws N.",
+        ),
+        io.Int.Input(
+            "candidates",
+            display_name="Candidates at most (N)",
+            default=DEFAULT,
+            min=1,
+            max=64,
+            tooltip="How often an image is drawn at most. More find better ones, and cost more where none passes.",
+        ),
+        TableLink.Input("percentile_table", optional=True, tooltip="Used instead of the table chosen above."),
+        io.Int.Input(
+            "max_batch",
+            default=16,
+            min=1,
+            max=4096,
+            optional=True,
+            advanced=True,
+            tooltip="Images drawn again are drawn together; fewer at a time need less memory.",
+        ),
+    ]
