@@ -86,11 +86,22 @@ def trailing_timesteps(steps: int) -> list[int]:
     return [int(t) for t in spaced[:steps]]
 
 
+def leading_timesteps(steps: int) -> list[int]:
+    """diffusers' timestep_spacing "leading" with steps_offset 1 as UniPC spaces it, for 1 to 998 steps."""
+    if not 1 <= steps < TRAIN_STEPS - 1:
+        raise ValueError(f"steps is {steps}; scheduler 'leading' has 1 to {TRAIN_STEPS - 2} steps")
+    return _leading(steps)
+
+
+def _leading(steps: int) -> list[int]:
+    return [i * (TRAIN_STEPS // (steps + 1)) + 1 for i in range(steps, 0, -1)]
+
+
 def official_timesteps(steps: int, strength: float) -> list[int]:
     """The timesteps the published pipeline's img2img runs: `steps` of them, for 0 < strength < 1.
 
-    num_inference_steps = int(steps / strength + 1), of which diffusers runs the last int(num_inference_steps strength),
-    in timestep_spacing "leading" with steps_offset 1. ValueError where it would run another number of steps.
+    num_inference_steps = int(steps / strength + 1), of which diffusers runs the last int(num_inference_steps strength).
+    ValueError where it would run another number of steps.
     """
     if not 0 < strength < 1:
         raise ValueError(
@@ -105,5 +116,4 @@ def official_timesteps(steps: int, strength: float) -> list[int]:
             f"{steps} steps at rollback {strength:g} need a schedule of {total} steps, more than scale "
             "'official' has; choose scale 'schedule'"
         )
-    ratio = TRAIN_STEPS // (total + 1)
-    return [i * ratio + 1 for i in range(int(total * strength), 0, -1)]
+    return _leading(total)[-int(total * strength) :]

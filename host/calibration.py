@@ -100,7 +100,7 @@ def _settings(task: Calibration) -> dict[str, Any]:
         "negative": task.negative,
         "cfg": student.cfg,
         "latent": fit_to_model(task.model, core.EmptyLatentImage().generate(student.width, student.height, 1)[0]),
-        "sampler": make_sampler(student.sampler, flow),
+        "sampler": make_sampler(student.sampler, flow, student.scheduler),
         "sampler_key": student.sampler,
         "sigmas": full_sigmas(task.model, student.scheduler, student.steps, student.sampler),
     }

@@ -1,5 +1,6 @@
 """Samplers whose random numbers belong to an image, not to its place in a batch."""
 
+import copy
 import inspect
 from collections.abc import Sequence
 
@@ -9,18 +10,41 @@ from comfy.k_diffusion.sampling import BrownianTreeNoiseSampler
 
 from ..adaptive_diffusion.noise import PerSampleNoise
 from ..adaptive_diffusion.solvers import sample_unipc
+from .schedules import EXACT, TRAILING
 
 UNIPC = "unipc_diffusers"
 COUPLING = {"dpm_adaptive"}
+EULER = ("euler", "euler_ancestral")
 SLACK = 1e-4
 SAMPLERS = [UNIPC, *(name for name in comfy.samplers.KSampler.SAMPLERS if name not in COUPLING)]
 
 
-def make_sampler(name: str, flow: bool) -> comfy.samplers.KSAMPLER:
-    """The sampler called `name`; `unipc_diffusers` is diffusers' second-order UniPC."""
+class _AsDiffusers(comfy.samplers.KSAMPLER):
+    """Starts where diffusers does: with sqrt(1 + sigma^2) noise at any sigma, but Euler's `trailing` with sigma noise.
+
+    ComfyUI starts with the former at the model's highest sigma, with the latter everywhere else.
+    """
+
+    full: bool
+
+    def max_denoise(self, model_wrap, sigmas: torch.Tensor) -> bool:
+        return self.full
+
+
+def make_sampler(name: str, flow: bool, scheduler: str) -> comfy.samplers.KSAMPLER:
+    """The sampler called `name`, for pure noise where `scheduler` is one of EXACT.
+
+    `unipc_diffusers` is diffusers' second-order UniPC.
+    """
     if name == UNIPC:
-        return comfy.samplers.KSAMPLER(sample_unipc, {"flow": flow})
-    return comfy.samplers.sampler_object(name)
+        sampler = comfy.samplers.KSAMPLER(sample_unipc, {"flow": flow})
+    else:
+        sampler = comfy.samplers.sampler_object(name)
+    if scheduler not in EXACT:
+        return sampler
+    exact = _AsDiffusers(sampler.sampler_function, sampler.extra_options, sampler.inpaint_options)
+    exact.full = not (scheduler == TRAILING and name in EULER)
+    return exact
 
 
 def per_row(sampler, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[int]):
@@ -31,8 +55,9 @@ def per_row(sampler, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[
     function = getattr(sampler, "sampler_function", None)
     if function is None or "noise_sampler" not in inspect.signature(function).parameters:
         return sampler
-    options = {**sampler.extra_options, "noise_sampler": _noise_sampler(function, noise, sigmas, seeds)}
-    return comfy.samplers.KSAMPLER(function, options, sampler.inpaint_options)
+    own = copy.copy(sampler)
+    own.extra_options = {**sampler.extra_options, "noise_sampler": _noise_sampler(function, noise, sigmas, seeds)}
+    return own
 
 
 def _noise_sampler(function, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[int]):

@@ -7,12 +7,14 @@ import torch
 from comfy.k_diffusion import sampling as k_sampling
 
 from ..adaptive_diffusion.rollback import rollback_sigmas, start_sigma
-from ..adaptive_diffusion.schedules import lcm_timesteps, trailing_timesteps
+from ..adaptive_diffusion.schedules import lcm_timesteps, leading_timesteps, trailing_timesteps
 
-EXACT = ("lcm", "trailing")
+LCM, TRAILING, LEADING = "lcm", "trailing", "leading"
+EXACT = {LCM: lcm_timesteps, TRAILING: trailing_timesteps, LEADING: leading_timesteps}
 UNIFORM = "uniform"
-STUDENT_SCHEDULERS = [*EXACT, *comfy.samplers.KSampler.SCHEDULERS]
-TEACHER_SCHEDULERS = [UNIFORM, *comfy.samplers.KSampler.SCHEDULERS]
+STUDENT_SCHEDULERS = [LCM, TRAILING, *comfy.samplers.KSampler.SCHEDULERS]
+REFINE_SCHEDULERS = [UNIFORM, *comfy.samplers.KSampler.SCHEDULERS]
+REGENERATE_SCHEDULERS = [UNIFORM, LEADING, *comfy.samplers.KSampler.SCHEDULERS]
 _FINEST = 1000
 _BY_SIGMA = {
     "karras": k_sampling.get_sigmas_karras,
@@ -42,7 +44,7 @@ class ModelSchedule:
 
 
 def full_sigmas(model, scheduler: str, steps: int, sampler_name: str) -> torch.Tensor:
-    """`steps` evaluations from pure noise: diffusers' exact `lcm` or `trailing` list, or core's own schedule."""
+    """`steps` evaluations from pure noise: one of diffusers' EXACT lists, evenly in time, or core's own schedule."""
     model_sampling = model.get_model_object("model_sampling")
     if scheduler in EXACT:
         return torch.tensor(_exact_sigmas(ModelSchedule(model_sampling), scheduler, steps))
@@ -52,9 +54,10 @@ def full_sigmas(model, scheduler: str, steps: int, sampler_name: str) -> torch.T
 
 
 def _exact_sigmas(schedule: ModelSchedule, scheduler: str, steps: int) -> list[float]:
-    timesteps = lcm_timesteps(steps) if scheduler == "lcm" else trailing_timesteps(steps)
-    table = schedule.alphas_cumprod
+    timesteps, table = EXACT[scheduler](steps), schedule.alphas_cumprod
     if table is None:
+        if scheduler == LEADING:
+            raise ValueError("scheduler 'leading' is only for eps and v models; choose 'uniform' for this one")
         return [schedule.sigma_at((t + 1) / 1000) for t in timesteps] + [0.0]
     return [float(schedule.model_sampling.sigmas[t]) for t in timesteps] + [0.0]
 

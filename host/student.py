@@ -41,7 +41,7 @@ def plan(
         sigmas = _sigmas(model, scheduler, steps, denoise, sampler_name)
     key = sampler_name if sampler is None else id(sampler)
     if sampler is None:
-        sampler = make_sampler(sampler_name, ModelSchedule(model.get_model_object("model_sampling")).flow)
+        sampler = make_sampler(sampler_name, ModelSchedule(model.get_model_object("model_sampling")).flow, named[1])
     rows = tuple(range(latent["samples"].shape[0]))
     noise = row_noise(latent, rows, len(rows), seed)
     job = Job(model, positive, negative, cfg, latent, noise, rows, seed, sampler, key, sigmas)

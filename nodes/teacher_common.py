@@ -11,7 +11,7 @@ from ..adaptive_diffusion.decision import GateDecision
 from ..host.latents import Latent, rejected_positions, row_noise, take, with_samples
 from ..host.lists import per_decision, per_image, split_like
 from ..host.samplers import UNIPC, make_sampler
-from ..host.schedules import TEACHER_SCHEDULERS, UNIFORM, ModelSchedule
+from ..host.schedules import UNIFORM, ModelSchedule
 from ..host.teacher import Job, run_jobs
 from ..host.timing import TEACHER, timed
 from ..host.types import DecisionLink
@@ -22,7 +22,9 @@ Choice = dict[str, Any]
 Placed = list[tuple[Sequence[int], Job]]
 
 
-def teacher_inputs(steps: int, rollback: Sequence[io.Input] = ()) -> list[io.Input]:
+def teacher_inputs(
+    steps: int, schedulers: list[str], about_schedulers: str, rollback: Sequence[io.Input] = ()
+) -> list[io.Input]:
     """The inputs of a teacher node; `rollback` are those that only refining has."""
     return [
         DecisionLink.Input("decision", tooltip="From Threshold Gate."),
@@ -35,9 +37,9 @@ def teacher_inputs(steps: int, rollback: Sequence[io.Input] = ()) -> list[io.Inp
         *sampler_inputs(
             UNIPC,
             "unipc_diffusers is the second-order UniPC of the method's own pipeline.",
-            TEACHER_SCHEDULERS,
+            schedulers,
             UNIFORM,
-            "How the steps are spaced: evenly in time, or as ComfyUI's schedulers space them.",
+            about_schedulers,
         ),
         *rollback,
         io.Int.Input(
@@ -101,7 +103,8 @@ def _put_back(part: Latent, improved: Sequence[tuple[Sequence[int], Latent]]) ->
 
 def make_job(decision: GateDecision, choice: Choice, latent: Latent, noise_seed: int, sigmas) -> Job:
     """A job from the clean latent of the rejected images and the sigmas to sample along."""
-    schedule = ModelSchedule(choice["model"].get_model_object("model_sampling"))
+    flow = ModelSchedule(choice["model"].get_model_object("model_sampling")).flow
+    name, scheduler = choice["sampler_name"], "" if choice.get("sigmas") is not None else choice["scheduler"]
     noise = row_noise(latent, decision.origin_rows, decision.scores.batch, noise_seed)
     return Job(
         model=choice["model"],
@@ -112,7 +115,7 @@ def make_job(decision: GateDecision, choice: Choice, latent: Latent, noise_seed:
         noise=noise,
         rows=decision.origin_rows,
         seed=noise_seed,
-        sampler=choice.get("sampler") or make_sampler(choice["sampler_name"], schedule.flow),
-        sampler_key=id(choice["sampler"]) if choice.get("sampler") else choice["sampler_name"],
+        sampler=choice.get("sampler") or make_sampler(name, flow, scheduler),
+        sampler_key=id(choice["sampler"]) if choice.get("sampler") else (name, scheduler),
         sigmas=sigmas,
     )

@@ -8,7 +8,7 @@ from ..adaptive_diffusion.decision import GateDecision
 from ..adaptive_diffusion.noise import derive_seed
 from ..adaptive_diffusion.rollback import SCALES, start_sigma
 from ..host.latents import Latent, fit_to_model, take
-from ..host.schedules import ModelSchedule, enter, entered_sigmas
+from ..host.schedules import REFINE_SCHEDULERS, ModelSchedule, enter, entered_sigmas
 from ..host.teacher import Job
 from ..host.types import ALIASES, CATEGORY, speaking_for
 from .teacher_common import Choice, Placed, improve, make_job, missing_lazy, teacher_inputs
@@ -28,6 +28,8 @@ class TeacherRefine(io.ComfyNode):
             is_input_list=True,
             inputs=teacher_inputs(
                 steps=12,
+                schedulers=REFINE_SCHEDULERS,
+                about_schedulers="How the steps are spaced: evenly in time, or as ComfyUI's schedulers space them.",
                 rollback=[
                     io.Float.Input(
                         "rollback",

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.decision import GateDecision
 from ..host.latents import Latent, emptied, fit_to_model
-from ..host.schedules import full_sigmas
+from ..host.schedules import REGENERATE_SCHEDULERS, full_sigmas
 from ..host.types import ALIASES, CATEGORY, speaking_for
 from .teacher_common import Choice, Placed, improve, make_job, missing_lazy, teacher_inputs
 
@@ -21,7 +21,12 @@ class TeacherRegenerate(io.ComfyNode):
             description="Redraws the rejected images with the slow model. The student's seed gives its noise too.",
             search_aliases=[*ALIASES, "teacher", "redraw"],
             is_input_list=True,
-            inputs=teacher_inputs(steps=25),
+            inputs=teacher_inputs(
+                steps=25,
+                schedulers=REGENERATE_SCHEDULERS,
+                about_schedulers="How the steps are spaced: evenly in time, or as ComfyUI's schedulers space them. "
+                "leading: as in diffusers' pipeline for SDXL with UniPC.",
+            ),
             outputs=[
                 io.Latent.Output(
                     display_name="LATENT", is_output_list=True, tooltip="Only the rejected images, redrawn."

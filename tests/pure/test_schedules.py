@@ -10,6 +10,7 @@ from adaptive_diffusion.schedules import (
     FlowSchedule,
     from_diffusers,
     lcm_timesteps,
+    leading_timesteps,
     official_timesteps,
     trailing_timesteps,
 )
@@ -35,6 +36,13 @@ def test_trailing_is_diffusers_trailing_for_1_to_50_steps():
     scheduler = diffusers.EulerAncestralDiscreteScheduler(**SDXL, timestep_spacing="trailing")
     assert [trailing_timesteps(n) for n in COUNTS] == [timesteps(scheduler, n) for n in COUNTS]
     assert trailing_timesteps(3) == [999, 666, 332]
+
+
+def test_leading_is_that_of_diffusers_unipc_for_1_to_998_steps():
+    scheduler = diffusers.UniPCMultistepScheduler(**SDXL, timestep_spacing="leading")
+    counts = [*COUNTS, 333, 499, 998]
+    assert [leading_timesteps(n) for n in counts] == [timesteps(scheduler, n) for n in counts]
+    assert leading_timesteps(4) == [801, 601, 401, 201]
 
 
 def test_trailing_falls_strictly_for_any_number_of_steps():
@@ -78,6 +86,8 @@ def test_official_timesteps_of_the_published_examples():
         (lambda: lcm_timesteps(51), "steps is 51; scheduler 'lcm' has 1 to 50"),
         (lambda: trailing_timesteps(0), "steps is 0; scheduler 'trailing' has 1 to 1000"),
         (lambda: trailing_timesteps(1001), "steps is 1001; scheduler 'trailing'"),
+        (lambda: leading_timesteps(0), "steps is 0; scheduler 'leading' has 1 to 998"),
+        (lambda: leading_timesteps(999), "steps is 999; scheduler 'leading'"),
         (lambda: official_timesteps(0, 0.5), "steps is 0; choose at least 1"),
         (lambda: official_timesteps(4, 1.0), "rollback is 1; .* choose scale 'schedule'"),
         (lambda: official_timesteps(4, 0.0), "rollback is 0; "),
