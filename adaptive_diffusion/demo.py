@@ -14,6 +14,8 @@ from diffusers import (
     UNet2DConditionModel,
     UniPCMultistepScheduler,
 )
+from diffusers.image_processor import VaeImageProcessor
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from . import estimators
@@ -61,6 +63,19 @@ def load_teacher() -> StableDiffusionImg2ImgPipeline:
     """The demo teacher as an image-to-image pipeline with UniPC, float32, on the CPU."""
     scheduler = UniPCMultistepScheduler.from_pretrained(_file("scheduler"), steps_offset=1)
     return _load(StableDiffusionImg2ImgPipeline, "unet", scheduler)
+
+
+class DemoVae(AutoencoderTiny):
+    """The demo's autoencoder, which lets latents through as they are.
+
+    diffusers' image-to-image of Stable Diffusion takes latents in a picture's place only where they have four channels,
+    as its own models' have; the demo's have eight, and would be decoded and encoded again.
+    """
+
+    def encode(self: Any, x: torch.Tensor, return_dict: bool = True) -> Any:
+        if x.shape[1] == self.config.latent_channels:
+            return AutoencoderTinyOutput(latents=x)
+        return super(DemoVae, self).encode(x, return_dict)
 
 
 def load_estimator() -> Estimator:
@@ -144,8 +159,9 @@ def _totals(result: AdaptiveResult, teacher: dict[str, Any]) -> str:
 def _load(kind: Any, unet: str, scheduler: Any) -> Any:
     """A pipeline of the shared text encoder and VAE with one of the UNets."""
     local = {"local_files_only": True, "torch_dtype": torch.float32}
+    vae = DemoVae.from_pretrained(_file("vae"), **local).to(memory_format=torch.channels_last)
     pipeline = kind(
-        vae=AutoencoderTiny.from_pretrained(_file("vae"), **local),
+        vae=vae,
         text_encoder=CLIPTextModel.from_pretrained(_file("text_encoder"), local_files_only=True, dtype=torch.float32),
         tokenizer=_tokenizer(),
         unet=UNet2DConditionModel.from_pretrained(_file(unet), **local),
@@ -154,6 +170,8 @@ def _load(kind: Any, unet: str, scheduler: Any) -> Any:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+    sizes = {"vae_scale_factor": pipeline.vae_scale_factor, "vae_latent_channels": vae.config.latent_channels}
+    pipeline.image_processor = VaeImageProcessor(**sizes)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

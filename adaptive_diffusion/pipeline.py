@@ -20,7 +20,6 @@ from .schedules import TRAIN_STEPS
 
 Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
 REFINE, REGENERATE = "refine", "regenerate"
-IMG2IMG_LATENT_CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,8 @@ class AdaptiveDiffusionPipeline:
     estimator: see `estimators.Estimator`. student: any text-to-image pipeline of diffusers. teacher: any pipeline with
     an image-to-image form, or a function without arguments that returns one, called when an image is rejected for the
     first time; None serves where k is 0.
-    A teacher whose VAE equals the student's starts from its latents (if of four channels, as diffusers asks), any other
-    one from its float pixels. What it returns is brought to the student's size.
+    A teacher whose VAE equals the student's starts from its latents (if diffusers' image-to-image takes latents of so
+    many channels), any other one from its float pixels. What it returns is brought to the student's size.
     """
 
     def __init__(self, estimator: Estimator, student: Pipeline, teacher: Pipeline | Callable[[], Pipeline] | None):
@@ -261,7 +260,7 @@ def _accepts(pipeline: Pipeline, name: str) -> bool:
 def _start(drawn: _Drawn, student: Pipeline, teacher: Pipeline) -> torch.Tensor:
     """What the teacher starts from, for every image: latents it reads as they are, else pixels."""
     latents = drawn.latents
-    if latents is None or latents.ndim != 4 or latents.shape[1] != IMG2IMG_LATENT_CHANNELS:
+    if latents is None or latents.ndim != 4 or latents.shape[1] != teacher.image_processor.config.vae_latent_channels:
         return drawn.pixels
     return latents if _same_vae(student, teacher) else drawn.pixels
 

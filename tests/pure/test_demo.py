@@ -11,6 +11,7 @@ from PIL import Image
 
 from adaptive_diffusion import demo
 from adaptive_diffusion.__main__ import main
+from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline
 from training.exact_judge import read_caption
 from training.scenes import part_of
 
@@ -96,6 +97,17 @@ def test_student_and_teacher_differ_only_in_their_unet_and_run_without_noise_on_
     capfd.readouterr()
     student("a red circle on sky", num_inference_steps=1, guidance_scale=1.0, output_type="latent")
     assert "it/s" not in capfd.readouterr().err
+
+
+def test_the_demos_teacher_starts_from_latents_and_encodes_pictures():
+    encoded = []
+    pipeline = AdaptiveDiffusionPipeline(demo.load_estimator(), demo.load_student(), teacher := demo.load_teacher())
+    teacher.vae.encoder.register_forward_pre_hook(lambda _, given: encoded.append(given))
+    options = {"num_inference_steps_student": 1, "num_inference_steps_teacher": 1, "student_guidance": 1.0}
+    pixels = pipeline(demo.PROMPTS[:1], k=100, seed=0, **options).pixels.movedim(-1, 1)
+    assert encoded == []
+    teacher(demo.PROMPTS[0], image=pixels, num_inference_steps=2, strength=0.5)
+    assert len(encoded) == 1
 
 
 def test_a_missing_model_file_is_one_sentence_and_not_a_traceback(monkeypatch, tmp_path, capsys):
