@@ -1,6 +1,5 @@
 """Draws and grades the images of benchmarks.quality, each way in a file of its own that is kept."""
 
-import itertools
 import random
 from functools import cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from training.scenes import Scene, sample_scene
 SEED = 20266
 PART = "test"
 REPLICATES = 3
+LONG = 12
 SINGLES, SINGLE_SEEDS, OTHERS = 20, 14, 290
 
 
@@ -35,6 +35,11 @@ class Way(NamedTuple):
     def evaluations(self) -> int:
         """Model evaluations of one image, the student's before refining left out."""
         return evaluations(self.steps, self.cfg)
+
+    @property
+    def replicates(self) -> int:
+        """How many noise seeds each caption gets; long drawings one, to save time."""
+        return REPLICATES if self.steps <= LONG else 1
 
 
 class Drawn(NamedTuple):
@@ -77,8 +82,8 @@ def drawn(folder: Path, way: Way, replicate: int) -> Drawn:
 def draw_all(folder: Path, ways: list[Way], scored: list[Way], workers: int) -> None:
     """Draw what the folder lacks, on processes of one thread each."""
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = itertools.product(ways, range(REPLICATES))
-    missing = [(folder, way, i, way in scored) for way, i in jobs if not _path(folder, way, i).exists()]
+    jobs = [(folder, way, i, way in scored) for way in ways for i in range(way.replicates)]
+    missing = [job for job in jobs if not _path(*job[:3]).exists()]
     with torch.multiprocessing.get_context("spawn").Pool(workers) as pool:
         for done, name in enumerate(pool.imap_unordered(_draw, missing), 1):
             print(f"{done} of {len(missing)}: {name}", flush=True)

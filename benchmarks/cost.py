@@ -1,0 +1,198 @@
+"""What an image costs: student alone, teacher alone, the official steps (one at a time and batched), and this pack.
+
+    python -m benchmarks.cost [--rounds 40]
+
+All on the same models, prompts and seeds, in one process and in turns. Every round has other prompts (of the
+development part). The threshold is the percentile k of the round's scores, the same for all. Evaluations of both UNets
+are counted by hooks and must equal the formula. Seconds are of one thread; "times the official" is the median over the
+rounds. Memory is what drawing adds to the loaded models, in a process of its own. An image is right if it shows exactly
+its caption; "± 95 %" is of the difference from the official steps, by round.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy
+import torch
+from PIL import Image
+
+from adaptive_diffusion import demo
+from adaptive_diffusion.budget import evaluations
+from adaptive_diffusion.comparison import mean
+from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline, in_mode
+from benchmarks.counting import counting
+from benchmarks.memory import apart, peak_of
+from benchmarks.official import OfficialSteps, generators
+from benchmarks.timing import Seconds, median, median_ratio, table, timed
+from training.oracle import grade
+from training.sampling import captions_for
+from training.scenes import Scene
+
+SEED = 20267
+CASES = ((50, 8), (0, 8), (30, 8), (100, 8), (50, 1), (50, 32))
+IMAGES, FEWER = 8, 8
+OFFICIAL, OURS = "official", "ours"
+WAYS = ("student alone", "teacher alone", OFFICIAL, "official, batched", OURS)
+HEADER = ["k", "batch", "way", "evaluations", "processor ms", "wall ms", "times the official", "peak MiB", "right"]
+
+
+class Asked(NamedTuple):
+    """What one round draws."""
+
+    scenes: list[Scene]
+    seeds: list[int]
+
+    @property
+    def prompts(self) -> list[str]:
+        return [scene.caption for scene in self.scenes]
+
+
+class Drawn(NamedTuple):
+    """students, teachers: how many images each of them should have drawn or refined."""
+
+    images: list[Image.Image]
+    students: int
+    teachers: int
+
+
+class Measured(NamedTuple):
+    """One way in one round, per image. evaluations: of the UNets. right: share of images that show their caption."""
+
+    seconds: Seconds
+    evaluations: float
+    right: float
+
+
+class Models:
+    """The demo models, and the ways to draw with them, all at the same settings."""
+
+    def __init__(self) -> None:
+        chosen = demo.settings()
+        self.first, self.second = chosen["student"], chosen["teacher"]
+        self.student, self.teacher = demo.load_student(), demo.load_teacher()
+        self.redrawing = in_mode(self.teacher, takes_image=False)
+        self.redrawing.set_progress_bar_config(disable=True)
+        judge, steps, rollback = demo.load_estimator(), self.second["steps"], self.second["rollback"]
+        self.adaptive = AdaptiveDiffusionPipeline(judge, self.student, self.teacher)
+        teaching = called_with(self.second) | {"num_inference_steps": int(steps / rollback + 1), "strength": rollback}
+        drawing = called_with(self.first)
+        self.official = OfficialSteps(judge, self.student, self.teacher, drawing, teaching, chosen["size"])
+
+    def draw(self, way: str, asked: Asked, k: float, threshold: float, batch: int) -> Drawn:
+        count = len(asked.seeds)
+        if way == "student alone":
+            return Drawn(plain(self.student, self.first, asked, batch), count, 0)
+        if way == "teacher alone":
+            return Drawn(plain(self.redrawing, self.second, asked, batch), 0, count)
+        if way == OURS:
+            result = self.ours(asked, k, batch)
+            return Drawn(result.images, count, len(result.decision.rejected))
+        images, rejected = self.official(asked.prompts, asked.seeds, threshold, 1 if way == OFFICIAL else batch)
+        return Drawn(images, count, rejected)
+
+    def ours(self, asked: Asked, k: float, batch: int) -> Any:
+        return self.adaptive(
+            asked.prompts,
+            num_inference_steps_student=self.first["steps"],
+            num_inference_steps_teacher=self.second["steps"],
+            student_guidance=self.first["cfg"],
+            teacher_guidance=self.second["cfg"],
+            sigma=self.second["rollback"],
+            k=k,
+            seed=asked.seeds,
+            batch_size=batch,
+        )
+
+    def threshold(self, asked: Asked, k: float) -> float:
+        scores = self.ours(asked, 0, IMAGES).decision.scores
+        return PercentileTable.from_scores("this run", scores.values, {}).threshold(k)
+
+    def formula(self, drawn: Drawn) -> int:
+        """Evaluations by design: every image is drawn by the student, and every rejected one by the teacher."""
+        each = [evaluations(role["steps"], role["cfg"]) for role in (self.first, self.second)]
+        return drawn.students * each[0] + drawn.teachers * each[1]
+
+
+def called_with(role: dict[str, Any]) -> dict[str, Any]:
+    return {"num_inference_steps": role["steps"], "guidance_scale": role["cfg"]}
+
+
+def plain(pipeline: Any, role: dict[str, Any], asked: Asked, batch: int) -> list[Image.Image]:
+    images: list[Image.Image] = []
+    for first in range(0, len(asked.seeds), batch):
+        rows = slice(first, first + batch)
+        images += pipeline(asked.prompts[rows], generator=generators(asked.seeds[rows]), **called_with(role)).images
+    return images
+
+
+def questions(number: int, count: int) -> Asked:
+    return Asked(*captions_for(count, SEED + number, "development"))
+
+
+def measure(models: Models, way: str, asked: Asked, k: float, threshold: float, batch: int) -> Measured:
+    """ValueError where the evaluations are not those of the formula."""
+    drawn: list[Drawn] = []
+    with counting(models.student.unet, models.teacher.unet) as counted:
+        seconds = timed(lambda: drawn.append(models.draw(way, asked, k, threshold, batch)))
+    if counted.rows != models.formula(drawn[0]):
+        raise ValueError(f"{way} took {counted.rows} evaluations, not {models.formula(drawn[0])}")
+    pairs, count = zip(drawn[0].images, asked.scenes, strict=True), len(asked.seeds)
+    right = numpy.mean([grade(numpy.asarray(image), scene).exact for image, scene in pairs])
+    return Measured(Seconds(*(each / count for each in seconds)), counted.rows / count, float(right))
+
+
+def rounds(models: Models, k: float, batch: int, count: int) -> dict[str, list[Measured]]:
+    """Every way in every round; the first round is not kept."""
+    kept: dict[str, list[Measured]] = {way: [] for way in WAYS}
+    for number in range(count + 1):
+        asked = questions(number, max(IMAGES, batch))
+        threshold = models.threshold(asked, k)
+        for way in WAYS:
+            measured = measure(models, way, asked, k, threshold, batch)
+            kept[way] += [measured] * (number > 0)
+    return kept
+
+
+def peak(way: str, k: float, batch: int) -> float:
+    """MiB that drawing one round adds."""
+    torch.set_num_threads(1)
+    models, asked = Models(), questions(0, max(IMAGES, batch))
+    threshold = models.threshold(asked, k)
+    return peak_of(partial(models.draw, way, asked, k, threshold, batch))
+
+
+def row(k: float, batch: int, way: str, kept: dict[str, list[Measured]], memory: Callable[..., float]) -> list[str]:
+    mine, base = kept[way], kept[OFFICIAL]
+    each = median([one.seconds for one in mine])
+    times = median_ratio([one.seconds for one in mine], [one.seconds for one in base])
+    ahead = mean([a.right - b.right for a, b in zip(mine, base, strict=True)])
+    return [
+        f"{k:g}",
+        str(batch),
+        way,
+        f"{numpy.mean([one.evaluations for one in mine]):.2f}",
+        f"{1000 * each.processor:.1f}",
+        f"{1000 * each.wall:.1f}",
+        f"{times.processor:.2f} ({times.wall:.2f} wall)",
+        f"{memory(peak, way, k, batch):.0f}",
+        f"{numpy.mean([one.right for one in mine]):.3f} ({ahead.value:+.3f} ± {ahead.high - ahead.value:.3f})",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40)
+    count = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    models, lines = Models(), []
+    for k, batch in CASES:
+        kept = rounds(models, k, batch, count if (k, batch) == CASES[0] else min(count, FEWER))
+        lines += [row(k, batch, way, kept, apart) for way in WAYS]
+    print(table(HEADER, lines))
+
+
+if __name__ == "__main__":
+    main()
