@@ -28,6 +28,7 @@ from .vocabulary import check_words
 
 MODELS = Path(__file__).resolve().parent.parent / "demo_models"
 TABLE = Path(__file__).resolve().parent.parent / "percentiles" / "Demo.json"
+TinyVae: Any = AutoencoderTiny  # diffusers loads its classes lazily, so that type checkers do not see them
 K = 30
 SEED = 0
 PROMPTS = (
@@ -65,17 +66,17 @@ def load_teacher() -> StableDiffusionImg2ImgPipeline:
     return _load(StableDiffusionImg2ImgPipeline, "unet", scheduler)
 
 
-class DemoVae(AutoencoderTiny):
+class DemoVae(TinyVae):
     """The demo's autoencoder, which lets latents through as they are.
 
     diffusers' image-to-image of Stable Diffusion takes latents in a picture's place only where they have four channels,
     as its own models' have; the demo's have eight, and would be decoded and encoded again.
     """
 
-    def encode(self: Any, x: torch.Tensor, return_dict: bool = True) -> Any:
+    def encode(self, x: torch.Tensor, return_dict: bool = True) -> Any:
         if x.shape[1] == self.config.latent_channels:
             return AutoencoderTinyOutput(latents=x)
-        return super(DemoVae, self).encode(x, return_dict)
+        return super().encode(x, return_dict)
 
 
 def load_estimator() -> Estimator:
