@@ -20,14 +20,23 @@ def running_tables() -> Path:
 
 
 def table_choices() -> list[str]:
-    """`this run`, the bundled tables, then the user's own; a name is its file's stem."""
-    return [THIS_RUN, *_stems(BUNDLED_TABLES), *_stems(user_tables())]
+    """`this run`, the bundled tables, then the user's own."""
+    return [THIS_RUN, *tables()]
+
+
+def tables() -> dict[str, Path]:
+    """The file of every table, bundled ones first; a name is its file's stem."""
+    found: dict[str, Path] = {}
+    for folder in (BUNDLED_TABLES, user_tables()):
+        for stem in _stems(folder):
+            found.setdefault(stem, folder / f"{stem}.json")
+    return found
 
 
 def table_path(name: str) -> Path:
     """The file of the table called `name`; ValueError when there is none."""
-    if name in table_choices()[1:]:
-        return next(folder / f"{name}.json" for folder in (BUNDLED_TABLES, user_tables()) if name in _stems(folder))
+    if path := tables().get(name):
+        return path
     raise ValueError(f"there is no percentile table '{name}'; choose one of {', '.join(table_choices())}")
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from ..adaptive_diffusion.outline import outline
 from ..adaptive_diffusion.percentiles import PercentileTable
-from .folders import table_choices, table_path
+from .folders import tables
 
 
 def outlines() -> dict[str, Any]:
     """The outline of every table that can be read, by name."""
-    drawn = {name: _outline(table_path(name)) for name in table_choices()[1:]}
+    drawn = {name: _outline(path) for name, path in tables().items()}
     return {name: found for name, found in drawn.items() if found}
 
 
