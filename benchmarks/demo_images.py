@@ -20,10 +20,14 @@ from training.sampling import BATCH, DemoModels, captions_for, seeds_for
 from training.table import TABLE
 
 PROMPTS, NOISES, SEED = 600, 3, 20267
+HARDEST = 60
 
 
 class Candidate(NamedTuple):
-    """One drawing of every image (I): noise seeds, latents (I, 8, 8, 8), scores (I,), 1.0 where exactly right (I,)."""
+    """One drawing of every image (I): noise seeds, latents (I, 8, 8, 8), scores (I,), 1.0 where exactly right (I,).
+
+    NaN for images that have passed with an earlier one, at k HARDEST and so at every lower k.
+    """
 
     seeds: list[int]
     latents: torch.Tensor
@@ -58,18 +62,29 @@ class DemoImages:
         if number not in self._candidates:
             path, seeds = self.folder / f"candidate-{number}.pt", seeds_for(len(self), SEED + number, self.part)
             if not path.exists():
-                _save(path, self._draw(seeds))
+                _save(path, self._draw(seeds, self._needing(number)))
             found = torch.load(path, weights_only=True)
             self._candidates[number] = Candidate(seeds, found[0], found[1].numpy(), found[2].numpy())
         return self._candidates[number]
 
+    def _needing(self, number: int) -> numpy.ndarray:
+        """The images whose drawings before `number` all fail at HARDEST."""
+        threshold = self.table.threshold(HARDEST)
+        failing = [self.candidate(earlier).scores < threshold for earlier in range(number)]
+        return numpy.flatnonzero(numpy.all(failing, axis=0)) if failing else numpy.arange(len(self))
+
     @torch.no_grad()
-    def _draw(self, seeds: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Latents, scores and grades of one drawing of every image."""
+    def _draw(self, seeds: list[int], rows: numpy.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Latents, scores and grades of one drawing of every image; those of other images than `rows` are NaN."""
         steps = self.student["steps"]
-        latents = in_batches(lambda c, s: self.models.student_lcm(c, s, steps), self.scenes, seeds)
-        scores = score(DEMO_MODELS / "estimator/model.safetensors", self.models, latents, self.scenes)
-        return latents, torch.from_numpy(scores), torch.from_numpy(exact(self.models, latents, self.scenes))
+        scenes, own_seeds = [self.scenes[i] for i in rows], [seeds[i] for i in rows]
+        drawn = in_batches(lambda c, s: self.models.student_lcm(c, s, steps), scenes, own_seeds)
+        found = (
+            drawn,
+            torch.from_numpy(score(DEMO_MODELS / "estimator/model.safetensors", self.models, drawn, scenes)),
+            torch.from_numpy(exact(self.models, drawn, scenes)),
+        )
+        return tuple(_spread(part, rows, len(self)) for part in found)
 
     @torch.no_grad()
     def refined(self, rows: numpy.ndarray, numbers: numpy.ndarray, rollback: float) -> numpy.ndarray:
@@ -103,6 +118,13 @@ class DemoImages:
             "by the grader, ± 95 %, images of one caption counted as one. Model evaluations: the student's and the "
             "teacher's, two a guided step."
         )
+
+
+def _spread(part: torch.Tensor, rows: numpy.ndarray, count: int) -> torch.Tensor:
+    """`part` (R, ...) at `rows` (R,) of (count, ...), NaN elsewhere."""
+    full = part.new_full((count, *part.shape[1:]), torch.nan)
+    full[rows] = part
+    return full
 
 
 def _save(path: Path, content: Any) -> None:

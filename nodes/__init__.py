@@ -11,6 +11,7 @@ from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
 from .load_prompts import LoadPrompts
 from .merge import Merge
+from .preset import SamplingPreset
 from .quality_score import QualityScore
 from .report import Report
 from .rollback_by_score import RollbackByScore
@@ -25,6 +26,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadDemoModels,
     LoadEstimator,
     LoadPrompts,
+    SamplingPreset,
     LCMGuidance,
     StudentSample,
     BestOfN,

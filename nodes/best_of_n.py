@@ -22,7 +22,7 @@ from .quality_score import spread_prompts, truncated
 from .sampling_inputs import student_inputs
 
 TITLE = "Best of N"
-DEFAULT = 4
+DEFAULT_K, DEFAULT_CANDIDATES = 20.0, 3
 
 
 class BestOfN(io.ComfyNode):
@@ -122,7 +122,7 @@ def _judging_inputs() -> list[io.Input]:
         io.Float.Input(
             "k",
             display_name="Draw worst % again (k)",
-            default=50.0,
+            default=DEFAULT_K,
             min=0.0,
             max=100.0,
             step=1.0,
@@ -131,7 +131,7 @@ def _judging_inputs() -> list[io.Input]:
         io.Int.Input(
             "candidates",
             display_name="Candidates at most (N)",
-            default=DEFAULT,
+            default=DEFAULT_CANDIDATES,
             min=1,
             max=64,
             tooltip="How often an image is drawn at most. More find better ones, and cost more where none passes.",

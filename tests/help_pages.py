@@ -92,7 +92,36 @@ def prose(text: str) -> str:
 def page(text: str, schema: Any, entry: Entry, language: str) -> str:
     """The page `text`, or a new one where there is none, with the title and tables that schema and locale ask for."""
     body = prose(text).partition("\n")[2].strip() or entry["description"]
-    return f"# {entry['display_name']}\n\n{body}\n\n{MARKER}\n\n{_tables(schema, entry, language)}"
+    tables = _presets(schema, entry, language) + _tables(schema, entry, language)
+    return f"# {entry['display_name']}\n\n{body}\n\n{MARKER}\n\n{tables}"
+
+
+def _presets(schema: Any, entry: Entry, language: str) -> str:
+    """A table of what the inputs of presets offer; nothing on other nodes."""
+    words = WORDS[language].split(", ")
+    return "".join(
+        _table(entry["inputs"][each.id]["name"], [_preset_row(*item) for item in _offered(each).items()], words) + "\n"
+        for each in schema.inputs
+        if _offered(each)
+    )
+
+
+def _offered(each: Any) -> Mapping[str, Any]:
+    """The presets that an input offers, by name."""
+    return (getattr(each, "extra_dict", None) or {}).get("presets", {})
+
+
+def _preset_row(name: str, preset: Mapping[str, Any]) -> tuple[str, ...]:
+    """Student, teacher and rollback, each with what the outputs give in their order."""
+    size, scale = preset["size"], preset["scale"]
+    rollback = f"{_number(preset['rollback'])} ({_number(preset['low'])} – {_number(preset['high'])}) `{scale}`"
+    return name, f"{_role(preset['student'])}; {size} px", _role(preset["teacher"]), rollback, preset["source"]
+
+
+def _role(role: Mapping[str, Any]) -> str:
+    shift = "" if role["shift"] is None else f"; shift {_number(role['shift'])}"
+    settings = f"{role['steps']}; {_number(role['cfg'])}; `{role['sampler']}`, `{role['scheduler']}`"
+    return f"{role['model']}: {settings}{shift}"
 
 
 def _tables(schema: Any, entry: Entry, language: str) -> str:
@@ -102,8 +131,8 @@ def _tables(schema: Any, entry: Entry, language: str) -> str:
     return f"{_table(words[INPUTS], inputs, words)}\n{_table(words[OUTPUTS], outputs, words)}"
 
 
-def _table(title: str, rows: Sequence[tuple[str, str, str]], words: Sequence[str]) -> str:
-    """Two columns, as the help panel is 300 px wide; rows are (name, what it does, what it takes or gives)."""
+def _table(title: str, rows: Sequence[tuple[str, ...]], words: Sequence[str]) -> str:
+    """Two columns, as the help panel is 300 px wide; rows are a name and the lines beside it, empty ones left out."""
     lines = [f"| {name} | {'<br>'.join(filter(None, about))} |" for name, *about in rows]
     return "\n".join([f"## {title}", "", f"| {words[NAME]} | {words[ABOUT]} |", "| --- | --- |", *lines, ""])
 
@@ -126,8 +155,8 @@ def _output_row(each: Any, entry: Entry, words: Sequence[str]) -> tuple[str, str
 
 
 def _range(each: Any) -> str:
-    """What may be entered or linked; nothing for options that depend on the files or the version of a ComfyUI."""
-    if each.id in MACHINE_DEPENDENT:
+    """What may be entered or linked; nothing for options with a table of their own or that depend on a ComfyUI."""
+    if each.id in MACHINE_DEPENDENT or _offered(each):
         return ""
     if hasattr(each, "options"):
         return " / ".join(f"`{option}`" for option in each.options)
