@@ -27,20 +27,16 @@ def refined(images: DemoImages, rejected: numpy.ndarray, rollbacks: numpy.ndarra
     return final
 
 
-def row(images: DemoImages, k: float, rollback: float | RollbackByScore) -> str:
+def row(images: DemoImages, k: float, line: RollbackByScore) -> str:
     threshold, scores = images.table.threshold(k), images.candidate(0).scores
     rejected = numpy.flatnonzero(scores < threshold)
     fixed = refined(images, rejected, numpy.full(len(rejected), images.teacher["rollback"]))
-    name, distance = f"{rollback}", ""
-    rollbacks = numpy.full(len(rejected), rollback)
-    if isinstance(rollback, RollbackByScore):
-        name, distance = f"{rollback.near:g} to {rollback.far:g}", f"{rollback.distance:g}"
-        rollbacks = numpy.array([rollback(float(score), threshold) for score in scores[rejected]]).round(6)
+    rollbacks = numpy.array([line(float(score), threshold) for score in scores[rejected]]).round(6)
     final = refined(images, rejected, rollbacks)
     cells = [
         f"{k}",
-        name,
-        distance,
+        f"{line.near:g}" if line.near == line.far else f"{line.near:g} to {line.far:g}",
+        "" if line.near == line.far else f"{line.distance:g}",
         images.spelled(final),
         f"{final[rejected].mean():.3f}",
         images.spelled(final - fixed, "+"),
@@ -51,10 +47,11 @@ def row(images: DemoImages, k: float, rollback: float | RollbackByScore) -> str:
 def main() -> None:
     images = chosen_images(__doc__)
     print(f"{images.about}\n\n{HEADS.format(images.teacher['rollback'])}")
-    lines = [RollbackByScore(near, far, distance) for near, far in LINES for distance in DISTANCES]
+    alike = [RollbackByScore(rollback, rollback, 1.0) for rollback in ROLLBACKS]
+    by_score = [RollbackByScore(near, far, distance) for near, far in LINES for distance in DISTANCES]
     for k in KS:
-        for rollback in (*ROLLBACKS, *lines):
-            print(row(images, k, rollback), flush=True)
+        for line in (*alike, *by_score):
+            print(row(images, k, line), flush=True)
 
 
 if __name__ == "__main__":
