@@ -109,4 +109,5 @@ def _settings(task: Calibration) -> dict[str, Any]:
 def _job(task: Calibration, i: int, positive: Conditioning, shared: dict[str, Any]) -> Job:
     """Prompt i as Student Sample draws a batch of one with seed + i."""
     seed = task.seed + i
-    return Job(**shared, positive=positive, noise=row_noise(shared["latent"], (0,), 1, seed), rows=(0,), seed=seed)
+    noise = row_noise(shared["latent"], (0,), 1, seed)
+    return Job(**shared, positive=positive, noise=noise, rows=(0,), seed=seed, batch=1)

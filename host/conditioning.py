@@ -1,11 +1,13 @@
 """Giving a sub-batch the conditioning of its own rows.
 
-ComfyUI repeats or cuts batched conditioning to the latent batch: row i uses row i % n of n conditioning rows.
+ComfyUI repeats or cuts batched conditioning to the latent batch: row i uses row i % n of n conditioning rows. What it
+joins to the latent itself it spreads evenly over the batch instead.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+import comfy.utils
 import torch
 
 Conditioning = list[list[Any]]
@@ -25,18 +27,20 @@ PER_ROW_TENSORS = {
     "ref_latent",
     "time_dim_concat",
 }
+SPREAD_TENSORS = {"concat_latent_image", "concat_mask", "concat_image"}
 PER_ROW_LISTS = {"reference_latents"}
 
 
 class RowSlicer:
     """Slices conditioning for the rows of one or several batches that are sampled together.
 
-    rows: for each batch, the original row numbers that take part, in order.
+    rows: for each batch, the original row numbers that take part, in order. batches: how many images each batch has.
     A ControlNet shared by positive and negative stays shared, so that core still evaluates both in one call.
     """
 
-    def __init__(self, rows: Sequence[Rows]):
+    def __init__(self, rows: Sequence[Rows], batches: Sequence[int]):
         self.rows = rows
+        self.batches = batches
         self._controls: dict[int, Any] = {}
 
     def __call__(self, conditionings: Sequence[Conditioning]) -> Conditioning:
@@ -52,10 +56,14 @@ class RowSlicer:
         if key == "control":
             return self._control(values[0])
         if key in PER_ROW_TENSORS and isinstance(values[0], torch.Tensor):
-            return self._tensors(values)
+            return self._tensors(self._spread(values) if key in SPREAD_TENSORS else values)
         if key in PER_ROW_LISTS:
             return [self._tensors(parts) for parts in zip(*values, strict=True)]
         return values[0]
+
+    def _spread(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        pairs = zip(tensors, self.batches, strict=True)
+        return [t if len(t) == 1 else comfy.utils.resize_to_batch_size(t, batch) for t, batch in pairs]
 
     def _tensors(self, tensors: Sequence[Any]) -> Any:
         first = tensors[0]

@@ -44,7 +44,7 @@ def plan(
         sampler = make_sampler(sampler_name, ModelSchedule(model.get_model_object("model_sampling")).flow, named[1])
     rows = tuple(range(latent["samples"].shape[0]))
     noise = row_noise(latent, rows, len(rows), seed)
-    job = Job(model, positive, negative, cfg, latent, noise, rows, seed, sampler, key, sigmas)
+    job = Job(model, positive, negative, cfg, latent, noise, rows, seed, sampler, key, sigmas, len(rows))
     ratio = model.get_model_object("latent_format").spacial_downscale_ratio
     height, width = (ratio * side for side in noise.shape[-2:])
     return job, StudentInfo(model_name(model), len(sigmas) - 1, cfg, *named, width, height, _patches(model), seed)
@@ -71,7 +71,7 @@ def draw(job: Job, progress: Progress) -> torch.Tensor:
 def redrawn(job: Job, rows: Sequence[int], number: int) -> Job:
     """Candidate `number`, above 0, of the images `rows` of a batch: each depends on seed, row and number alone."""
     seed, latent = derive_seed(job.seed, "candidate", number), take(job.latent, rows)
-    noise = row_noise(latent, rows, len(job.rows), seed)
+    noise = row_noise(latent, rows, job.batch, seed)
     return replace(job, latent=latent, noise=noise, rows=tuple(rows), seed=seed)
 
 

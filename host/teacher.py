@@ -8,6 +8,7 @@ import torch
 
 from ..adaptive_diffusion.noise import derive_seed
 from .conditioning import Conditioning, RowSlicer, signature
+from .held_rows import check_conditioning, model_for_rows
 from .latents import Latent, with_samples
 from .samplers import per_row
 from .sampling import Progress, Silent, sample
@@ -17,7 +18,8 @@ from .sampling import Progress, Silent, sample
 class Job:
     """The rejected images of one batch, ready for the teacher.
 
-    latent, noise: clean latent and unit noise of the R rejected images; rows: their numbers in the full batch.
+    latent, noise: clean latent and unit noise of the R rejected images; rows: their numbers in the full batch of
+    `batch` images.
     positive, negative: the whole batch's conditioning, not yet sliced.
     """
 
@@ -32,6 +34,7 @@ class Job:
     sampler: Any
     sampler_key: Any
     sigmas: torch.Tensor
+    batch: int
 
     def key(self) -> tuple:
         """Jobs of equal key can share a batch without changing any image."""
@@ -81,11 +84,12 @@ def _chunks(rows: list[Row], size: int) -> Iterable[list[Row]]:
 def _sample_batch(batch: list[Row], progress: Progress | Silent) -> torch.Tensor:
     parts = _by_job(batch)
     first = batch[0][0]
-    slicer = RowSlicer([[job.rows[i] for i in positions] for job, positions in parts])
+    rows = [[job.rows[i] for i in positions] for job, positions in parts]
+    slicer = RowSlicer(rows, [job.batch for job, _ in parts])
     noise = torch.cat([job.noise[positions] for job, positions in parts])
     seeds = [derive_seed(job.seed, "steps", job.rows[i]) for job, i in batch]
     return sample(
-        first.model,
+        _model(parts, rows),
         slicer([job.positive for job, _ in parts]),
         None if first.negative is None else slicer([job.negative for job, _ in parts]),
         first.cfg,
@@ -96,6 +100,16 @@ def _sample_batch(batch: list[Row], progress: Progress | Silent) -> torch.Tensor
         first.seed,
         progress.callback(len(first.sigmas) - 1),
     )
+
+
+def _model(parts: Sequence[tuple[Job, list[int]]], rows: Sequence[Sequence[int]]) -> Any:
+    """The model for `rows`, numbers in the full batch of each part's job."""
+    first = parts[0][0]
+    if len(parts) == 1 and list(rows[0]) == list(range(first.batch)):
+        return first.model
+    for job, _ in parts:
+        check_conditioning([*job.positive, *(job.negative or ())], job.batch)
+    return model_for_rows(first.model, [row for part in rows for row in part], {job.batch for job, _ in parts})
 
 
 def _by_job(batch: list[Row]) -> list[tuple[Job, list[int]]]:

@@ -118,4 +118,5 @@ def make_job(decision: GateDecision, choice: Choice, latent: Latent, noise_seed:
         sampler=choice.get("sampler") or make_sampler(name, flow, scheduler),
         sampler_key=id(choice["sampler"]) if choice.get("sampler") else (name, scheduler),
         sigmas=sigmas,
+        batch=decision.scores.batch,
     )

@@ -1,0 +1,128 @@
+"""Patches and conditioning that hold something for each image of a batch: cut to the rejected images, or refused."""
+
+import functools
+
+import pytest
+import torch
+from comfy.ldm.modules.attention import optimized_attention
+
+from .conftest import nodes
+from .test_sub_batches import BATCH, REJECTED, check, conditioning, latent, refine
+from .tools import module, tiny_model
+
+FIX = f"something for each of the {BATCH} images and cannot be cut to some of them; draw one image a batch"
+
+
+def strengths(rows: int = BATCH) -> torch.Tensor:
+    return torch.linspace(50, 200, rows).view(rows, 1, 1)
+
+
+def attention(q, k, v, options, strength):
+    images = q.shape[0] // len(options["cond_or_uncond"])
+    strength = strength[torch.arange(images).clamp(max=len(strength) - 1)]
+    return optimized_attention(q, k, v, options["n_heads"]) * strength.repeat(q.shape[0] // images, 1, 1)
+
+
+class Prompted:
+    """Cross-attention with a strength for each image, cut to the rows it is told of as IP-Adapter's patch does."""
+
+    def __init__(self, strength):
+        self.kept = [{"strength": strength}]
+
+    def __call__(self, q, k, v, options):
+        strength, told = self.kept[0]["strength"], options.get("ad_params")
+        return attention(q, k, v, options, strength if told is None else strength[told["sub_idxs"]])
+
+
+class Deaf:
+    """The same without being told."""
+
+    def __init__(self, strength):
+        self.kept = [{"strength": strength}]
+
+    def __call__(self, q, k, v, options):
+        return attention(q, k, v, options, self.kept[0]["strength"])
+
+    def method(self, q, k, v, options):
+        return self(q, k, v, options)
+
+
+def closure(strength):
+    def patched(q, k, v, options):
+        return attention(q, k, v, options, strength)
+
+    return patched
+
+
+def patched(patch):
+    model = tiny_model("EPS").clone()
+    model.set_model_attn2_replace(patch, "middle", 0)
+    return model
+
+
+def arguments(model):
+    return model, conditioning(1, 1), conditioning(2, 1), latent()
+
+
+def test_a_patch_that_asks_for_its_rows_gets_those_of_the_rejected_images():
+    model = patched(Prompted(strengths()))
+    assert check(*arguments(model)) <= 1e-4
+    assert "ad_params" not in model.model_options["transformer_options"]
+    unpatched = refine(*arguments(tiny_model("EPS")), REJECTED)
+    assert (unpatched - refine(*arguments(model), REJECTED)).abs().max() > 1e-2 * unpatched.std()
+
+
+def test_images_of_several_batches_get_their_own_rows():
+    decide = module("adaptive_diffusion.decision")
+    scores = [(0.0, 1.0, 1.0, 0.0), (1.0, 1.0, 0.0, 1.0)]
+    decisions = [decide.decide(decide.QualityScores(values), 0.5) for values in scores]
+    model, positive, negative, _ = arguments(patched(Prompted(strengths())))
+    fixed = {"model": model, "positive": positive, "negative": negative, "seed": 5, "steps": 3, "cfg": 3.0,
+             "sampler_name": "euler", "scheduler": "uniform", "max_batch": 16, "rollback": 0.7,
+             "rollback_scale": "schedule"}  # fmt: skip
+    wrapped = {name: [value] for name, value in fixed.items()}
+    latents = [latent(seed=0), latent(seed=1)]
+    node = nodes()["AdaptiveTeacherRefine"]
+    together = node.execute(decision=decisions, latent=latents, **wrapped).args[0]
+    for decision, given, made in zip(decisions, latents, together, strict=True):
+        alone = node.execute(decision=[decision], latent=[given], **wrapped).args[0][0]["samples"]
+        assert (made["samples"] - alone).abs().max() <= 1e-4 * alone.std()
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (Deaf, "Deaf"),
+        (lambda strength: Deaf(strength).method, "Deaf.method"),
+        (closure, "closure.<locals>.patched"),
+        (lambda strength: functools.partial(attention, strength=strength), "partial"),
+    ],
+)
+def test_a_patch_that_cannot_be_cut_is_refused_by_name_and_works_on_whole_batches(make, name):
+    model = patched(make(strengths()))
+    with pytest.raises(ValueError) as refusal:
+        refine(*arguments(model), REJECTED)
+    sentence = f"Teacher Refine: the model's patch '{name}' (attn2) holds {FIX} or link a model without it"
+    assert str(refusal.value) == sentence
+    whole = refine(*arguments(model), range(BATCH))
+    asking = refine(*arguments(patched(Prompted(strengths()))), range(BATCH))
+    assert torch.equal(whole, asking)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_patch_that_holds_nothing_for_each_image_is_applied(rows):
+    class Weighted(Deaf):
+        def __init__(self):
+            super().__init__(strengths(rows)[:1])
+            self.layer, self.per_step = torch.nn.Linear(BATCH, BATCH), torch.ones(BATCH)
+            self.regions = torch.ones(rows, 2, 2)
+
+    assert check(*arguments(patched(Weighted()))) <= 1e-4
+
+
+def test_an_unknown_conditioning_with_a_row_for_each_image_is_refused_by_name():
+    holding = conditioning(1, 1, image_prompt=[torch.zeros(BATCH, 2)])
+    given = (tiny_model("EPS"), holding, conditioning(2, 1), latent())
+    with pytest.raises(ValueError, match=f"^Teacher Refine: the conditioning's 'image_prompt' holds {FIX}$"):
+        refine(*given, REJECTED)
+    refine(*given, range(BATCH))
