@@ -50,10 +50,18 @@ def take(latent: Latent, positions: Sequence[int]) -> Latent:
     part = latent.copy()
     part["samples"] = latent["samples"][list(positions)]
     if "noise_mask" in latent and latent["noise_mask"].shape[0] > 1:
-        part["noise_mask"] = pick_rows(latent["noise_mask"], positions)
+        part["noise_mask"] = pick_rows(_mask_rows(latent), positions)
     if "batch_index" in latent:
         part["batch_index"] = [latent["batch_index"][i] for i in positions]
     return part
+
+
+def _mask_rows(latent: Latent) -> torch.Tensor:
+    """The noise_mask with a row for each image. Where latents have frames, core takes a flat mask's rows for frames."""
+    mask, samples = latent["noise_mask"], latent["samples"]
+    if mask.ndim >= samples.ndim or samples.ndim == 4:
+        return mask
+    return comfy.sampler_helpers.prepare_mask(mask, samples.shape, samples.device)
 
 
 def row_noise(part: Latent, rows: Sequence[int], batch: int, seed: int) -> torch.Tensor:
