@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy
 import torch
 
-from adaptive_diffusion.budget import evaluations
 from adaptive_diffusion.demo import load_estimator, settings
 from adaptive_diffusion.estimators import Estimator
 from benchmarks.counting import counting
+from benchmarks.ways import Way
 from training.export import DEMO_MODELS
 from training.oracle import grade
 from training.sampling import BATCH, DemoModels, noise_of, seeds_for
@@ -19,27 +19,7 @@ from training.scenes import Scene, sample_scene
 
 SEED = 20266
 PART = "test"
-REPLICATES = 3
-LONG = 12
 SINGLES, SINGLE_SEEDS, OTHERS = 20, 14, 290
-
-
-class Way(NamedTuple):
-    """How every image is drawn. drawer: "student", "ddim", "unipc" or "refine", what the student drew refined."""
-
-    drawer: str
-    steps: int
-    cfg: float = 1.0
-
-    @property
-    def evaluations(self) -> int:
-        """Model evaluations of one image, the student's before refining left out."""
-        return evaluations(self.steps, self.cfg)
-
-    @property
-    def replicates(self) -> int:
-        """How many noise seeds each caption gets; long drawings one, to save time."""
-        return REPLICATES if self.steps <= LONG else 1
 
 
 class Drawn(NamedTuple):

@@ -3,15 +3,18 @@
 import multiprocessing
 import re
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
+Result = TypeVar("Result")
 MIB = 1024
 
 
-def apart(work: Callable[..., float], *arguments: object) -> float:
+def apart(work: Callable[..., Result], *arguments: object) -> Result:
     """What `work(*arguments)` gives in a fresh process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(work, arguments)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
 
 
 def peak_of(work: Callable[[], object]) -> float:

@@ -19,30 +19,114 @@ least 0.
 import argparse
 from pathlib import Path
 
-from benchmarks.drawing import Way, draw_all
+import numpy
 
-TEACHER, REFINER = 8, 2.0
-STUDENT, REFINED, REDRAWN = Way("student", 1), Way("refine", TEACHER, REFINER), Way("unipc", TEACHER, REFINER)
-JUDGED = {30: {1.0: 6, 2.0: 3, 3.0: 3}, 50: {1.0: 9, 2.0: 5, 3.0: 5}}
-RIVALS = (("ddim", 1.0), ("unipc", 1.0), ("ddim", 2.0), ("unipc", 2.0), ("ddim", 3.0))
-SCORED = [STUDENT, REFINED, REDRAWN]
-OTHERS = [
-    *[Way("student", steps) for steps in (2, 4, 8)],
-    *[Way("refine", steps, REFINER) for steps in (1, 2, 4)],
-    *[Way("ddim", steps, 2.0) for steps in (1, 2, 4, 6, 8, 12)],
-    *[Way("ddim", steps) for steps in (1, 2, 3, 4, 12)],
-    *[Way("ddim", steps, 2.0) for steps in (20, 30, 50)],
-]
-FIRST = [*SCORED, *[Way(drawer, JUDGED[k][cfg], cfg) for k in JUDGED for drawer, cfg in RIVALS]]
-WAYS = list(dict.fromkeys([*FIRST, *OTHERS]))
+from adaptive_diffusion.comparison import Interval
+from adaptive_diffusion.percentiles import PercentileTable
+from benchmarks.drawing import draw_all
+from benchmarks.graded import Measured
+from benchmarks.intervals import told
+from benchmarks.quality_plot import SHARES, plot
+from benchmarks.timing import table
+from benchmarks.ways import JUDGED, REFINED, REPLICATES, RIVALS, SCORED, STRATEGIES, STUDENT, WAYS, Way
+
+BUNDLED = Path(__file__).resolve().parents[1] / "percentiles" / "Demo.json"
+HEADER = ["k", "evaluations", "adaptive ± 95 %", "random", "perfect", "adaptive - random", "keep-the-better (bound)"]
+
+
+def alone(measured: Measured) -> str:
+    """Every way by itself. Refining all images costs the student's evaluation, too."""
+    rows = []
+    for way in sorted(WAYS, key=lambda way: (way.drawer, way.cfg, way.steps)):
+        cost = way.evaluations + (STUDENT.evaluations if way.drawer == "refine" else 0)
+        values = measured.drawn(way).exact
+        name = {"student": "student", "refine": "all refined"}.get(way.drawer, f"teacher, {way.drawer}")
+        exact = told(measured.interval(values))
+        rows.append([name, str(way.steps), f"{way.cfg:g}", str(cost), exact, str(len(values))])
+    return table(["drawn by", "steps", "CFG", "evaluations", "exact ± 95 %", "images"], rows)
+
+
+def curve(measured: Measured, improved: Way) -> str:
+    rows = []
+    for k in SHARES:
+        ours, random = (measured.policy(name, improved, k) for name in ("adaptive", "random"))
+        better, student = measured.kept_better(improved, k), measured.drawn(STUDENT).exact
+        ahead, kept = measured.interval(ours - random), measured.interval(better - student, 0.90)
+        cells = [f"{random.mean():.3f}", f"{measured.policy('perfect', improved, k).mean():.3f}", told(ahead, "+")]
+        bound = f"{better.mean():.3f} ({kept.low:+.3f})"
+        rows.append([str(k), f"{measured.cost(improved, k):.1f}", told(measured.interval(ours)), *cells, bound])
+    header = [
+        "k",
+        "evaluations",
+        "adaptive ± 95 %",
+        "random",
+        "perfect",
+        "adaptive - random",
+        "keep-the-better (bound)",
+    ]
+    return table(header, rows)
+
+
+def judged(measured: Measured) -> list[tuple[str, Interval]]:
+    """The comparisons that were fixed beforehand: what is compared, and by how much ours is ahead."""
+    found = []
+    for name, improved in STRATEGIES.items():
+        for k, steps in JUDGED.items():
+            ours = measured.policy("adaptive", improved, k)
+            for drawer, cfg in RIVALS:
+                rival = Way(drawer, steps[cfg], cfg)
+                what = f"{name}, k = {k}, {measured.cost(improved, k):.1f} evaluations | {drawer}, {rival.steps} steps"
+                ahead = measured.interval(ours - measured.drawn(rival).exact)
+                found.append((f"{what}, CFG {cfg:g}, {rival.evaluations} evaluations", ahead))
+    return found
+
+
+def verdicts(measured: Measured) -> list[tuple[str, bool]]:
+    """Every bar and whether it is met."""
+    bars = [("above the teacher", all(ahead.low > 0 for _, ahead in judged(measured)))]
+    for name, improved in STRATEGIES.items():
+        between = [k for k in SHARES if 20 <= k <= 80]
+        ahead = [measured.policy("adaptive", improved, k) - measured.policy("random", improved, k) for k in between]
+        kept = [measured.kept_better(improved, k) - measured.drawn(STUDENT).exact for k in SHARES]
+        bars.append((f"{name}: above random at k 20 to 80", all(measured.interval(one).low > 0 for one in ahead)))
+        not_below = all(measured.interval(one, 0.90).low >= 0 for one in kept)
+        bars.append((f"{name}: keep-the-better not below the student at any k", not_below))
+    return bars
+
+
+def seed_by_seed(measured: Measured, k: float) -> str:
+    """Refining at k against the student, by noise seeds, as a check that no one seed decides."""
+    parts = [measured.policy("adaptive", REFINED, k), measured.drawn(STUDENT).exact]
+    means = [numpy.array_split(part, REPLICATES) for part in parts]
+    return "; ".join(f"{ours.mean():.3f} (student {plain.mean():.3f})" for ours, plain in zip(*means, strict=True))
+
+
+def bundled(measured: Measured) -> str:
+    """What the bundled table's thresholds reject of these images."""
+    scores, known = measured.drawn(STUDENT).scores, PercentileTable.load(BUNDLED)
+    return ", ".join(f"{100 * (scores < known.threshold(k)).mean():.1f} % at k = {k}" for k in JUDGED)
+
+
+def report(measured: Measured) -> str:
+    compared = [[*what.split(" | "), told(ahead, "+")] for what, ahead in judged(measured)]
+    tables = [alone(measured), table(["ours", "teacher", "ours - teacher ± 95 %"], compared)]
+    tables += [f"{name.capitalize()}:\n\n{curve(measured, improved)}" for name, improved in STRATEGIES.items()]
+    met = [f"- {bar}: {'met' if kept else 'MISSED'}" for bar, kept in verdicts(measured)]
+    more = [f"By noise seeds, k = 50: {seed_by_seed(measured, 50)}.", f"The bundled table rejects {bundled(measured)}."]
+    return "\n\n".join([*tables, *more, "\n".join(met)])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     draw_all(options.folder, WAYS, SCORED, options.workers)
+    measured = Measured(options.folder)
+    print(report(measured))
+    if options.plot:
+        plot(measured, options.plot)
 
 
 if __name__ == "__main__":

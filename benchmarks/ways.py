@@ -1,0 +1,43 @@
+"""The ways in which benchmarks.quality draws every image, and which of them are judged."""
+
+from typing import NamedTuple
+
+from adaptive_diffusion.budget import evaluations
+
+REPLICATES = 3
+LONG = 12
+
+
+class Way(NamedTuple):
+    """How every image is drawn. drawer: "student", "ddim", "unipc" or "refine", what the student drew refined."""
+
+    drawer: str
+    steps: int
+    cfg: float = 1.0
+
+    @property
+    def evaluations(self) -> int:
+        """Model evaluations of one image, the student's before refining left out."""
+        return evaluations(self.steps, self.cfg)
+
+    @property
+    def replicates(self) -> int:
+        """How many noise seeds each caption gets; long drawings one, to save time."""
+        return REPLICATES if self.steps <= LONG else 1
+
+
+TEACHER, REFINER = 8, 2.0
+STUDENT, REFINED, REDRAWN = Way("student", 1), Way("refine", TEACHER, REFINER), Way("unipc", TEACHER, REFINER)
+JUDGED = {30: {1.0: 6, 2.0: 3, 3.0: 3}, 50: {1.0: 9, 2.0: 5, 3.0: 5}}
+RIVALS = (("ddim", 1.0), ("unipc", 1.0), ("ddim", 2.0), ("unipc", 2.0), ("ddim", 3.0))
+SCORED = [STUDENT, REFINED, REDRAWN]
+OTHERS = [
+    *[Way("student", steps) for steps in (2, 4, 8)],
+    *[Way("refine", steps, REFINER) for steps in (1, 2, 4)],
+    *[Way("ddim", steps, 2.0) for steps in (1, 2, 4, 6, 8, 12)],
+    *[Way("ddim", steps) for steps in (1, 2, 3, 4, 12)],
+    *[Way("ddim", steps, 2.0) for steps in (20, 30, 50)],
+]
+FIRST = [*SCORED, *[Way(drawer, JUDGED[k][cfg], cfg) for k in JUDGED for drawer, cfg in RIVALS]]
+WAYS = list(dict.fromkeys([*FIRST, *OTHERS]))
+STRATEGIES = {"refining": REFINED, "regenerating": REDRAWN}

@@ -1,0 +1,86 @@
+"""What the benchmarks rest on: counts, the official steps, and ratios."""
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from adaptive_diffusion.noise import derive_seed
+from benchmarks.counting import counting
+from benchmarks.official import OfficialSteps
+from benchmarks.timing import Seconds, median_ratio, table
+from benchmarks.ways import JUDGED, RIVALS, STUDENT, WAYS, Way
+
+
+class Answer:
+    """A pipeline that paints every image grey and remembers what it was asked."""
+
+    def __init__(self, grey: int):
+        self.grey, self.calls = grey, []
+
+    def __call__(self, prompt, generator, image=None, **settings):
+        self.calls.append((list(prompt), [one.initial_seed() for one in generator], image, settings))
+        size = 32 if image is None else 64
+        self.images = [Image.new("RGB", (size, size), (self.grey,) * 3) for _ in prompt]
+        return self
+
+
+class ByPrompt:
+    """Scores an image with the number that its prompt ends with."""
+
+    def __init__(self):
+        self.seen = []
+
+    def score(self, images, prompts):
+        self.seen.append((tuple(images.shape), images.unique().tolist()))
+        return torch.tensor([float(text[-1]) for text in prompts])
+
+
+@pytest.mark.parametrize("batch, calls", [(1, 3), (2, 2), (3, 1)])
+def test_the_official_steps_draw_resize_score_and_hand_8_bit_pictures_to_the_teacher(batch, calls):
+    student, teacher, judge = Answer(51), Answer(200), ByPrompt()
+    official = OfficialSteps(judge, student, teacher, {"steps": 1}, {"strength": 0.7}, 64)
+    images, rejected = official(["a 1", "b 5", "c 2"], [7, 8, 9], 3.0, batch)
+    assert [numpy.asarray(image)[0, 0, 0] for image in images] == [200, 51, 200]
+    assert rejected == 2
+    assert len(student.calls) == len(judge.seen) == calls
+    assert {shape[1:] for shape, _ in judge.seen} == {(64, 64, 3)}
+    assert judge.seen[0][1] == pytest.approx([51 / 255])
+    asked = [prompt for prompts, _, _, _ in teacher.calls for prompt in prompts]
+    seeds = [seed for _, seeds, _, _ in teacher.calls for seed in seeds]
+    assert asked == ["a 1", "c 2"]
+    assert seeds == [derive_seed(7, "refine"), derive_seed(9, "refine")]
+    assert all(image.mode == "RGB" for _, _, images, _ in teacher.calls for image in images)
+
+
+def test_rows_and_calls_are_counted_while_the_block_runs():
+    one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    with counting(one, other) as counted:
+        one(torch.zeros(3, 2))
+        other(torch.zeros(5, 2))
+    one(torch.zeros(7, 2))
+    assert (counted.rows, counted.calls) == (8, 2)
+
+
+def test_a_ratio_is_taken_within_each_round():
+    slow = [Seconds(2.0, 4.0), Seconds(20.0, 40.0), Seconds(9.0, 9.0)]
+    base = [Seconds(1.0, 1.0), Seconds(10.0, 10.0), Seconds(1.0, 1.0)]
+    assert median_ratio(slow, base) == (2.0, 4.0)
+
+
+def test_a_table_is_markdown():
+    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+def test_guidance_takes_two_evaluations_a_step():
+    assert [Way("ddim", 5).evaluations, Way("ddim", 5, 2.0).evaluations] == [5, 10]
+
+
+@pytest.mark.parametrize("k", JUDGED)
+def test_no_judged_teacher_is_cheaper_than_what_it_is_compared_with(k):
+    for improved in WAYS[1:3]:
+        ours = STUDENT.evaluations + k / 100 * improved.evaluations
+        for drawer, cfg in RIVALS:
+            rival = Way(drawer, JUDGED[k][cfg], cfg)
+            fewer = rival._replace(steps=rival.steps - 1)
+            assert rival in WAYS and fewer.evaluations < ours <= rival.evaluations
