@@ -12,6 +12,10 @@ Judged by the threshold of the run's own scores, refining and regenerating:
   at CFG 2, and with DDIM at CFG 3, at steps rounded up so that it may cost more evaluations than ours, never fewer;
 - at every k from 20 to 80: above as many images taken at random;
 - keep-the-better at every k: not below the student.
+Added after measuring, because k = 50 did not hold against DDIM at CFG 2 and 10 evaluations: refining in 5 steps, chosen
+on the development part as the fewest whose refined images are within a point of 8 steps', at k = 50 (6 evaluations)
+against the same teachers at 6.
+
 Above means that the paired 95 % interval, by caption, lies above 0; not below, that its one-sided 95 % bound is at
 least 0.
 """
@@ -28,7 +32,19 @@ from benchmarks.graded import Measured
 from benchmarks.intervals import told
 from benchmarks.quality_plot import SHARES, plot
 from benchmarks.timing import table
-from benchmarks.ways import JUDGED, REFINED, REPLICATES, RIVALS, SCORED, STRATEGIES, STUDENT, WAYS, Way
+from benchmarks.ways import (
+    JUDGED,
+    MENDED,
+    REFINED,
+    REPLICATES,
+    RIVALS,
+    SCORED,
+    STRATEGIES,
+    STUDENT,
+    WAYS,
+    Comparison,
+    Way,
+)
 
 BUNDLED = Path(__file__).resolve().parents[1] / "percentiles" / "Demo.json"
 HEADER = ["k", "evaluations", "adaptive ± 95 %", "random", "perfect", "adaptive - random", "keep-the-better (bound)"]
@@ -67,23 +83,25 @@ def curve(measured: Measured, improved: Way) -> str:
     return table(header, rows)
 
 
-def judged(measured: Measured) -> list[tuple[str, Interval]]:
-    """The comparisons that were fixed beforehand: what is compared, and by how much ours is ahead."""
+def against_teachers(measured: Measured, comparison: Comparison) -> list[tuple[str, Interval]]:
+    """Every teacher of a comparison, and by how much ours is ahead."""
+    name, improved, k, steps = comparison
+    ours, cost = measured.policy("adaptive", improved, k), measured.cost(improved, k)
     found = []
-    for name, improved in STRATEGIES.items():
-        for k, steps in JUDGED.items():
-            ours = measured.policy("adaptive", improved, k)
-            for drawer, cfg in RIVALS:
-                rival = Way(drawer, steps[cfg], cfg)
-                what = f"{name}, k = {k}, {measured.cost(improved, k):.1f} evaluations | {drawer}, {rival.steps} steps"
-                ahead = measured.interval(ours - measured.drawn(rival).exact)
-                found.append((f"{what}, CFG {cfg:g}, {rival.evaluations} evaluations", ahead))
+    for drawer, cfg in RIVALS:
+        rival = Way(drawer, steps[cfg], cfg)
+        what = f"{name}, k = {k}, {cost:.1f} evaluations | {drawer}, {rival.steps} steps, CFG {cfg:g}"
+        ahead = measured.interval(ours - measured.drawn(rival).exact)
+        found.append((f"{what}, {rival.evaluations} evaluations", ahead))
     return found
 
 
 def verdicts(measured: Measured) -> list[tuple[str, bool]]:
     """Every bar and whether it is met."""
-    bars = [("above the teacher", all(ahead.low > 0 for _, ahead in judged(measured)))]
+    bars = []
+    for comparison in (*JUDGED, MENDED):
+        met = all(ahead.low > 0 for _, ahead in against_teachers(measured, comparison))
+        bars.append((f"{comparison.name}, k = {comparison.k}: above every teacher", met))
     for name, improved in STRATEGIES.items():
         between = [k for k in SHARES if 20 <= k <= 80]
         ahead = [measured.policy("adaptive", improved, k) - measured.policy("random", improved, k) for k in between]
@@ -104,11 +122,12 @@ def seed_by_seed(measured: Measured, k: float) -> str:
 def bundled(measured: Measured) -> str:
     """What the bundled table's thresholds reject of these images."""
     scores, known = measured.drawn(STUDENT).scores, PercentileTable.load(BUNDLED)
-    return ", ".join(f"{100 * (scores < known.threshold(k)).mean():.1f} % at k = {k}" for k in JUDGED)
+    return ", ".join(f"{100 * (scores < known.threshold(k)).mean():.1f} % at k = {k}" for k in (30, 50))
 
 
 def report(measured: Measured) -> str:
-    compared = [[*what.split(" | "), told(ahead, "+")] for what, ahead in judged(measured)]
+    found = [one for comparison in (*JUDGED, MENDED) for one in against_teachers(measured, comparison)]
+    compared = [[*what.split(" | "), told(ahead, "+")] for what, ahead in found]
     tables = [alone(measured), table(["ours", "teacher", "ours - teacher ± 95 %"], compared)]
     tables += [f"{name.capitalize()}:\n\n{curve(measured, improved)}" for name, improved in STRATEGIES.items()]
     met = [f"- {bar}: {'met' if kept else 'MISSED'}" for bar, kept in verdicts(measured)]

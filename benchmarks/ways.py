@@ -26,11 +26,29 @@ class Way(NamedTuple):
         return REPLICATES if self.steps <= LONG else 1
 
 
-TEACHER, REFINER = 8, 2.0
+class Comparison(NamedTuple):
+    """At k, with the teacher's `improved` images, against the teacher at these steps by its CFG."""
+
+    name: str
+    improved: Way
+    k: int
+    steps: dict[float, int]
+
+
+TEACHER, SHORTER, REFINER = 8, 5, 2.0
 STUDENT, REFINED, REDRAWN = Way("student", 1), Way("refine", TEACHER, REFINER), Way("unipc", TEACHER, REFINER)
-JUDGED = {30: {1.0: 6, 2.0: 3, 3.0: 3}, 50: {1.0: 9, 2.0: 5, 3.0: 5}}
+REFINED_SHORTER = Way("refine", SHORTER, REFINER)
+STRATEGIES = {"refining": REFINED, "regenerating": REDRAWN, f"refining in {SHORTER} steps": REFINED_SHORTER}
+OF_SIX, OF_TEN = {1.0: 6, 2.0: 3, 3.0: 3}, {1.0: 9, 2.0: 5, 3.0: 5}
+JUDGED = [
+    Comparison(name, STRATEGIES[name], k, steps)
+    for name in ("refining", "regenerating")
+    for k, steps in ((30, OF_SIX), (50, OF_TEN))
+]
+MENDED = Comparison(f"refining in {SHORTER} steps", REFINED_SHORTER, 50, OF_SIX)
 RIVALS = (("ddim", 1.0), ("unipc", 1.0), ("ddim", 2.0), ("unipc", 2.0), ("ddim", 3.0))
-SCORED = [STUDENT, REFINED, REDRAWN]
+SCORED = [STUDENT, REFINED, REDRAWN, REFINED_SHORTER]
+FIRST = [*SCORED, *[Way(drawer, steps[cfg], cfg) for steps in (OF_SIX, OF_TEN) for drawer, cfg in RIVALS]]
 OTHERS = [
     *[Way("student", steps) for steps in (2, 4, 8)],
     *[Way("refine", steps, REFINER) for steps in (1, 2, 4)],
@@ -38,6 +56,4 @@ OTHERS = [
     *[Way("ddim", steps) for steps in (1, 2, 3, 4, 12)],
     *[Way("ddim", steps, 2.0) for steps in (20, 30, 50)],
 ]
-FIRST = [*SCORED, *[Way(drawer, JUDGED[k][cfg], cfg) for k in JUDGED for drawer, cfg in RIVALS]]
 WAYS = list(dict.fromkeys([*FIRST, *OTHERS]))
-STRATEGIES = {"refining": REFINED, "regenerating": REDRAWN}
