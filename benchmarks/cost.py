@@ -21,6 +21,7 @@ from PIL import Image
 from adaptive_diffusion import demo
 from adaptive_diffusion.budget import evaluations
 from adaptive_diffusion.comparison import mean
+from adaptive_diffusion.estimators import Estimator
 from adaptive_diffusion.percentiles import PercentileTable
 from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline, in_mode
 from benchmarks.counting import counting
@@ -67,19 +68,17 @@ class Measured(NamedTuple):
 
 
 class Models:
-    """The demo models, and the ways to draw with them, all at the same settings."""
+    """A student and a teacher, and the ways to draw with them, all at the same settings (as in demo_models)."""
 
-    def __init__(self) -> None:
-        chosen = demo.settings()
+    def __init__(self, student: Any, teacher: Any, judge: Estimator, chosen: dict[str, Any]) -> None:
+        self.student, self.teacher = student, teacher
         self.first, self.second = chosen["student"], chosen["teacher"]
-        self.student, self.teacher = demo.load_student(), demo.load_teacher()
-        self.redrawing = in_mode(self.teacher, takes_image=False)
+        self.redrawing = in_mode(teacher, takes_image=False)
         self.redrawing.set_progress_bar_config(disable=True)
-        judge, steps, rollback = demo.load_estimator(), self.second["steps"], self.second["rollback"]
-        self.adaptive = AdaptiveDiffusionPipeline(judge, self.student, self.teacher)
+        self.adaptive = AdaptiveDiffusionPipeline(judge, student, teacher)
+        steps, rollback = self.second["steps"], self.second["rollback"]
         teaching = called_with(self.second) | {"num_inference_steps": int(steps / rollback + 1), "strength": rollback}
-        drawing = called_with(self.first)
-        self.official = OfficialSteps(judge, self.student, self.teacher, drawing, teaching, chosen["size"])
+        self.official = OfficialSteps(judge, student, teacher, called_with(self.first), teaching, chosen["size"])
 
     def draw(self, way: str, asked: Asked, k: float, threshold: float, batch: int) -> Drawn:
         count = len(asked.seeds)
@@ -114,6 +113,10 @@ class Models:
         """Evaluations by design: every image is drawn by the student, and every rejected one by the teacher."""
         each = [evaluations(role["steps"], role["cfg"]) for role in (self.first, self.second)]
         return drawn.students * each[0] + drawn.teachers * each[1]
+
+
+def demo_models() -> Models:
+    return Models(demo.load_student(), demo.load_teacher(), demo.load_estimator(), demo.settings())
 
 
 def called_with(role: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +162,7 @@ def rounds(models: Models, k: float, batch: int, count: int) -> dict[str, list[M
 def peak(way: str, k: float, batch: int) -> float:
     """MiB that drawing one round adds."""
     torch.set_num_threads(1)
-    models, asked = Models(), questions(0, max(IMAGES, batch))
+    models, asked = demo_models(), questions(0, max(IMAGES, batch))
     threshold = models.threshold(asked, k)
     return peak_of(partial(models.draw, way, asked, k, threshold, batch))
 
@@ -187,7 +190,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     count = parser.parse_args().rounds
     torch.set_num_threads(1)
-    models, lines = Models(), []
+    models, lines = demo_models(), []
     for k, batch in CASES:
         kept = rounds(models, k, batch, count if (k, batch) == CASES[0] else min(count, FEWER))
         lines += [row(k, batch, way, kept, apart) for way in WAYS]

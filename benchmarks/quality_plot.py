@@ -26,15 +26,10 @@ def plot(measured: Measured, path: Path) -> None:
     line(axes, measured, "random routing, refining", REFINED, lambda k, way: measured.policy("random", way, k))
     line(axes, measured, "perfect routing, refining", REFINED, lambda k, way: measured.policy("perfect", way, k))
     line(axes, measured, "keep the better, refining", REFINED, lambda k, way: measured.kept_better(way, k))
-    for name, drawer, cfg in (
-        ("teacher, DDIM", "ddim", 1.0),
-        ("teacher, DDIM", "ddim", 2.0),
-        ("student", "student", 1.0),
-    ):
-        chain = sorted(way for way in WAYS if way.drawer == drawer and way.cfg == cfg)
-        points(axes, measured, f"{name}, CFG {cfg:g}", chain, 0)
-    points(axes, measured, "all refined", sorted(way for way in WAYS if way.drawer == "refine"), STUDENT.evaluations)
-    axes.set(xlim=(0, 26), ylim=(0.6, 1.0))
+    for label, drawer, cfg in ALONE:
+        extra = STUDENT.evaluations if drawer == "refine" else 0
+        points(axes, measured, label, sorted(way for way in WAYS if (way.drawer, way.cfg) == (drawer, cfg)), extra)
+    axes.set(xlim=(0, 18), ylim=(0.8, 1.0))
     axes.legend(fontsize=7)
     plots.save(drawing, path)
 
@@ -45,7 +40,7 @@ def line(
     costs = [measured.cost(improved, k) for k in SHARES]
     means = [measured.interval(policy(k, improved)) for k in SHARES]
     axes.plot(costs, [one.value for one in means], label=label)
-    if label.startswith("adaptive"):
+    if label == "adaptive, refining":
         axes.fill_between(costs, [one.low for one in means], [one.high for one in means], alpha=0.15)
 
 

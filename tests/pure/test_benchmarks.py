@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from adaptive_diffusion.noise import derive_seed
+from benchmarks import sdxl
 from benchmarks.counting import counting
 from benchmarks.official import OfficialSteps
 from benchmarks.timing import Seconds, median_ratio, table
@@ -83,3 +84,10 @@ def test_no_judged_teacher_is_cheaper_than_what_it_is_compared_with(comparison):
         rival = Way(drawer, comparison.steps[cfg], cfg)
         fewer = rival._replace(steps=rival.steps - 1)
         assert rival in WAYS and fewer.evaluations < ours <= rival.evaluations
+
+
+def test_the_full_size_pipelines_have_sdxls_number_of_weights():
+    student, teacher = sdxl.pipelines(torch.float16, "meta")
+    counts = [sum(weight.numel() for weight in part.parameters()) for part in (student.unet, student.vae)]
+    assert counts == [2_567_463_684, 83_653_863]
+    assert teacher.unet is not student.unet and teacher.vae is student.vae
