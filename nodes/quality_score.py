@@ -49,7 +49,7 @@ class QualityScore(io.ComfyNode):
                 ),
             ],
             outputs=[
-                ScoresLink.Output(display_name="scores", is_output_list=True),
+                ScoresLink.Output(display_name="scores", is_output_list=True, tooltip="For Threshold Gate."),
                 io.Float.Output(
                     display_name="values", is_output_list=True, tooltip="The same scores as plain numbers."
                 ),

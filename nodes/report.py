@@ -48,7 +48,7 @@ class Report(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="contact sheet"),
+                io.Image.Output(display_name="contact sheet", tooltip="One page, a card for each image."),
                 io.String.Output(display_name="record", tooltip="JSON, one entry per image in batch order."),
             ],
         )

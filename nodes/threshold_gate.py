@@ -35,37 +35,15 @@ class ThresholdGate(io.ComfyNode):
             has_intermediate_output=True,
             hidden=[io.Hidden.unique_id],
             inputs=[
-                io.MultiType.Input(
-                    "scores",
-                    types=[ScoresLink, io.Float],
-                    tooltip="From Quality Score, or any list of numbers, one per image, higher is better.",
-                ),
-                io.Combo.Input(
-                    "table",
-                    options=table_choices(),
-                    default=THIS_RUN,
-                    extra_dict={"outlines": outlines()},
-                    tooltip="Which scores the percentile is taken of: those of this run, or a calibrated table.",
-                ),
-                io.Float.Input(
-                    "k",
-                    display_name="Improve worst % (k)",
-                    default=50.0,
-                    min=0.0,
-                    max=100.0,
-                    step=1.0,
-                    tooltip="The share to improve. 0 keeps all and never loads the teacher, 100 improves all.",
-                ),
-                TableLink.Input("percentile_table", optional=True, tooltip="Used instead of the table chosen above."),
-                StudentInfoLink.Input(
-                    "student", optional=True, tooltip="Link it to be told when the table was made for another student."
-                ),
+                *_judging_inputs(),
                 *_advanced_inputs(),
             ],
             outputs=[
-                DecisionLink.Output(display_name="decision", is_output_list=True),
-                io.Boolean.Output(display_name="any_rejected"),
-                io.Float.Output(display_name="threshold"),
+                DecisionLink.Output(
+                    display_name="decision", is_output_list=True, tooltip="Who is kept and who goes to the teacher."
+                ),
+                io.Boolean.Output(display_name="any_rejected", tooltip="Whether the teacher is needed at all."),
+                io.Float.Output(display_name="threshold", tooltip="The score under which images are rejected."),
             ],
         )
 
@@ -109,7 +87,37 @@ class ThresholdGate(io.ComfyNode):
         return io.NodeOutput(decisions, any_rejected, decisions[0].threshold, ui={"adaptive_gate": [payload(verdict)]})
 
 
-def _advanced_inputs():
+def _judging_inputs() -> list[io.Input]:
+    return [
+        io.MultiType.Input(
+            "scores",
+            types=[ScoresLink, io.Float],
+            tooltip="From Quality Score, or any list of numbers, one per image, higher is better.",
+        ),
+        io.Combo.Input(
+            "table",
+            options=table_choices(),
+            default=THIS_RUN,
+            extra_dict={"outlines": outlines()},
+            tooltip="Which scores the percentile is taken of: those of this run, or a calibrated table.",
+        ),
+        io.Float.Input(
+            "k",
+            display_name="Improve worst % (k)",
+            default=50.0,
+            min=0.0,
+            max=100.0,
+            step=1.0,
+            tooltip="The share to improve. 0 keeps all and never loads the teacher, 100 improves all.",
+        ),
+        TableLink.Input("percentile_table", optional=True, tooltip="Used instead of the table chosen above."),
+        StudentInfoLink.Input(
+            "student", optional=True, tooltip="Link it to be told when the table was made for another student."
+        ),
+    ]
+
+
+def _advanced_inputs() -> list[io.Input]:
     return [
         io.Float.Input(
             "threshold_override",
@@ -132,7 +140,7 @@ def _advanced_inputs():
             optional=True,
             advanced=True,
             tooltip="On: the table is only the start; the scores of your own images then move the threshold, so that "
-            "the share improved stays at k whatever you draw. What was seen is kept in the user folder, under "
-            "adaptive_diffusion/running; delete the file to begin again.",
+            "the share improved stays at k whatever you draw. What was seen is kept in a file in the "
+            "user folder; the help page says where.",
         ),
     ]
