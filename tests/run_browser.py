@@ -1,4 +1,7 @@
-"""Run the tests of what a person sees: ComfyUI's frontend in a headless browser, on a live server."""
+"""Run the tests of what a person sees: ComfyUI's frontend in a headless browser, on a live server.
+
+    python tests/run_browser.py [options of node's test runner, such as --test-name-pattern=help]
+"""
 
 import json
 import os
@@ -41,8 +44,9 @@ def main() -> int:
         with serving(comfy, python, base, "--disable-api-nodes") as server:
             given = {"url": f"http://{server.address}", "chromium": browser, "driver": str(driver), **material()}
             (base / "given.json").write_text(json.dumps(given))
+            command = [node_js, SPEC, *sys.argv[1:], str(TESTS / "main.js")]
             environment = {**os.environ, "GIVEN": str(base / "given.json")}
-            return pure or subprocess.run([node_js, SPEC, str(TESTS / "main.js")], env=environment).returncode
+            return pure or subprocess.run(command, env=environment).returncode
 
 
 def chromium() -> str | None:

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 export const given = JSON.parse(readFileSync(process.env.GIVEN, "utf8"));
 const { chromium } = createRequire(`${given.driver}/`)("playwright-core");
 const OF_COMFYUI = [/Failed to load resource/, /graph accessed before init/, /huggingface\.co/];
-const OWN_404 = /\/api\/(userdata|settings|user\.css)|user\.css/;
+const OWN_404 = /\/api\/(userdata|settings|user\.css)|user\.css|\/docs\/\w+\/en\.md/;
 
 /** A page whose `problems` are what the console and the server complain of and ComfyUI alone would not. */
 export async function open() {
@@ -26,6 +26,11 @@ export async function open() {
   await page.goto(given.url, { timeout: 120_000 });
   await ready(page);
   return page;
+}
+
+export async function reload(page) {
+  await page.reload({ timeout: 120_000 });
+  await ready(page);
 }
 
 const ready = (page) =>

@@ -29,7 +29,7 @@ const values = (page) =>
 export function saving(page) {
   test("nothing of a picture is saved, and every value of every node comes back from the file", async () => {
     await load(page, {}, []);
-    assert.ok((await addAll(page)) >= 14);
+    assert.ok((await addAll(page)) >= 18);
     const before = await values(page);
     const file = await page.evaluate(() => JSON.stringify(app.graph.serialize()));
     for (const { type, widgets_values: saved = [] } of JSON.parse(file).nodes) {
