@@ -2,7 +2,8 @@
 
     python -m benchmarks.best_of_n [--part development]
 
-The plain gate draws once and sends the worst share to the teacher, as large a share as costs the same.
+The plain gate draws once and sends the worst share to the teacher, as large a share as costs the same. On the test part
+only those N are measured that the development part left to choose from.
 """
 
 import numpy
@@ -12,7 +13,7 @@ from adaptive_diffusion.search import best_of, expected_candidates
 from .demo_images import DemoImages, chosen_images
 
 KS = (10, 20, 30, 40, 50, 60)
-LIMITS = (2, 3, 4, 6, 8)
+LIMITS = {"development": (2, 3, 4, 6, 8), "test": (2, 3, 4)}
 HEADS = "| N | k | candidates (expected) | to the teacher | evaluations | best of N | plain gate | difference |"
 
 
@@ -56,11 +57,12 @@ def row(images: DemoImages, scores: numpy.ndarray, right: numpy.ndarray, limit: 
 
 def main() -> None:
     images = chosen_images(__doc__)
-    candidates = [images.candidate(number) for number in range(max(LIMITS))]
+    limits = LIMITS[images.part]
+    candidates = [images.candidate(number) for number in range(max(limits))]
     scores = numpy.stack([candidate.scores for candidate in candidates], 1)
     right = numpy.stack([candidate.right for candidate in candidates], 1)
     print(f"{images.about}\n\n{HEADS}\n|{'---|' * 8}")
-    for limit in LIMITS:
+    for limit in limits:
         for k in KS:
             print(row(images, scores, right, limit, k), flush=True)
 

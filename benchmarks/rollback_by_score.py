@@ -2,7 +2,8 @@
 
     python -m benchmarks.rollback_by_score [--part development]
 
-`near` is the rollback of a score right below the threshold, `far` that of one the distance below it.
+`near` is the rollback of a score right below the threshold, `far` that of one the distance below it. On the test part
+only the line is measured that the development part chose.
 """
 
 import numpy
@@ -15,6 +16,7 @@ KS = (20, 50)
 ROLLBACKS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LINES = ((0.4, 0.7), (0.5, 0.8), (0.6, 0.9), (0.3, 0.9), (0.7, 0.4), (0.9, 0.6))
 DISTANCES = (0.5, 1.0, 2.0, 3.0)
+CHOSEN = RollbackByScore(0.5, 0.8, 1.0)
 HEADS = "| k | rollback | distance | right | rejected that are right | - the same at {:g} |\n|---|---|---|---|---|---|"
 
 
@@ -50,7 +52,7 @@ def main() -> None:
     alike = [RollbackByScore(rollback, rollback, 1.0) for rollback in ROLLBACKS]
     by_score = [RollbackByScore(near, far, distance) for near, far in LINES for distance in DISTANCES]
     for k in KS:
-        for line in (*alike, *by_score):
+        for line in [CHOSEN] if images.part == "test" else [*alike, *by_score]:
             print(row(images, k, line), flush=True)
 
 
