@@ -1,5 +1,6 @@
 """Where the pack finds percentile tables, and where it writes tables of its own."""
 
+import os
 import re
 from pathlib import Path
 
@@ -50,4 +51,5 @@ def new_table_path(name: str) -> Path:
 
 
 def _stems(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.json"))
+    names = os.listdir(folder) if folder.is_dir() else []
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))

@@ -57,7 +57,9 @@ def test_the_scores_are_those_of_student_sample_with_seed_plus_number(comfy_app,
     made = numpy.array(scores(comfy_app.run(graph("one"))))
     alone = numpy.array(comfy_app.run(one_by_one()).kept["values"])
     assert len(alone) == len(PROMPTS) and alone.std() > 0.1
-    assert abs(made - numpy.sort(alone)).max() <= 1e-4
+    difference = abs(made - numpy.sort(alone))
+    assert numpy.median(difference) <= 1e-5
+    assert difference.max() <= 1e-3, "more than a pixel between two of its 8-bit values can make"
     assert abs(made - numpy.array(scores(comfy_app.run(graph("two", seed=8))))).max() > 0.01
 
 
