@@ -167,11 +167,20 @@ def peak(way: str, k: float, batch: int) -> float:
     return peak_of(partial(models.draw, way, asked, k, threshold, batch))
 
 
+def difference(mine: list[Measured], base: list[Measured]) -> str:
+    """How many more images are right, by round."""
+    values = [a.right - b.right for a, b in zip(mine, base, strict=True)]
+    if not any(values):
+        return "equal in every round"
+    ahead = mean(values)
+    return f"{ahead.value:+.3f} ± {ahead.high - ahead.value:.3f}"
+
+
 def row(k: float, batch: int, way: str, kept: dict[str, list[Measured]], memory: Callable[..., float]) -> list[str]:
     mine, base = kept[way], kept[OFFICIAL]
     each = median([one.seconds for one in mine])
     times = median_ratio([one.seconds for one in mine], [one.seconds for one in base])
-    ahead = mean([a.right - b.right for a, b in zip(mine, base, strict=True)])
+    right = numpy.mean([one.right for one in mine])
     return [
         f"{k:g}",
         str(batch),
@@ -181,7 +190,7 @@ def row(k: float, batch: int, way: str, kept: dict[str, list[Measured]], memory:
         f"{1000 * each.wall:.1f}",
         f"{times.processor:.2f} ({times.wall:.2f} wall)",
         f"{memory(peak, way, k, batch):.0f}",
-        f"{numpy.mean([one.right for one in mine]):.3f} ({ahead.value:+.3f} ± {ahead.high - ahead.value:.3f})",
+        f"{right:.3f} ({difference(mine, base)})",
     ]
 
 
