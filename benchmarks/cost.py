@@ -1,12 +1,12 @@
 """What an image costs: student alone, teacher alone, the official steps (one at a time and batched), and this pack.
 
-    python -m benchmarks.cost [--rounds 40]
+    python -m benchmarks.cost [--rounds 40] [--threads 1]
 
 All on the same models, prompts and seeds, in one process and in turns. Every round has other prompts (of the
 development part). The threshold is the percentile k of the round's scores, the same for all. Evaluations of both UNets
-are counted by hooks and must equal the formula. Seconds are of one thread; "times the official" is the median over the
-rounds. Memory is what drawing adds to the loaded models, in a process of its own. An image is right if it shows exactly
-its caption; "± 95 %" is of the difference from the official steps, by round.
+are counted by hooks and must equal the formula. "times the official" is the median over the rounds. Memory is what
+drawing adds to the loaded models, in a process of its own. An image is right if it shows exactly its caption; "± 95 %"
+is of the difference from the official steps, by round.
 """
 
 import argparse
@@ -197,8 +197,10 @@ def row(k: float, batch: int, way: str, kept: dict[str, list[Measured]], memory:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
-    count = parser.parse_args().rounds
-    torch.set_num_threads(1)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    count = options.rounds
+    torch.set_num_threads(options.threads)
     models, lines = demo_models(), []
     for k, batch in CASES:
         kept = rounds(models, k, batch, count if (k, batch) == CASES[0] else min(count, FEWER))
