@@ -162,7 +162,7 @@ def test_a_given_sampler_is_not_recorded_as_another(comfy_app):
 def test_settings_of_another_student_are_refused(comfy_app, monkeypatch):
     calibration = module("host.calibration")
     names = iter(["one"])
-    monkeypatch.setattr(module("nodes.student_sample"), "model_name", lambda model: next(names, "one"))
+    monkeypatch.setattr(module("host.student"), "model_name", lambda model: next(names, "one"))
     monkeypatch.setattr(calibration, "model_name", lambda model: "two")
     assert "the settings are of the student one, but the model is two" in comfy_app.fails(graph("mixed"))
 
