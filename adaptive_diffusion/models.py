@@ -14,11 +14,14 @@ from .pipeline import Pipeline
 
 DEMO = "demo"
 TABLES = demo.TABLE.parent
-OFFICIAL = {"student": {"steps": 4, "cfg": 8.0}, "teacher": {"steps": 12, "cfg": 8.0, "rollback": 0.7}}
+OFFICIAL = {
+    "student": {"steps": 4, "cfg": 8.0},
+    "teacher": {"steps": 12, "steps_alone": 12, "cfg": 8.0, "rollback": 0.7},
+}
 
 
 def settings(model: str | None, role: str) -> dict[str, Any]:
-    """Steps, cfg and the teacher's rollback for a model of which nothing else is said.
+    """Steps, cfg and the teacher's rollback for a model of which nothing else is said; `steps_alone` to regenerate.
 
     The demo models have their own, all others those that the official code begins with.
     """

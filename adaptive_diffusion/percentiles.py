@@ -192,7 +192,7 @@ def _ascending(scores: Any, name: str) -> tuple[float, ...]:
 
 
 def _deciles(scores: Sequence[float]) -> dict[float, float]:
-    return {float(k): float(numpy.percentile(scores, k)) for k in KNOTS}
+    return dict(zip(map(float, KNOTS), numpy.percentile(scores, KNOTS).tolist(), strict=True))
 
 
 def _check_agreement(percentiles: Mapping[float, float], scores: Sequence[float], name: str) -> None:

@@ -121,7 +121,7 @@ PRESETS = {
     ),
     "Demo": Preset(
         Role("demo student", 1, 1.0, "lcm", "lcm"),
-        _unipc("demo teacher", 8, 2.0, 8),
-        *(64, 0.7, "schedule", 0.4, 0.9, "training/results.md"),
+        _unipc("demo teacher", 5, 2.0, 8),
+        *(64, 0.7, "schedule", 0.4, 0.9, "docs/results.md"),
     ),
 }

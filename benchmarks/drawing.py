@@ -11,7 +11,7 @@ import torch
 from adaptive_diffusion.demo import load_estimator, settings
 from adaptive_diffusion.estimators import Estimator
 from benchmarks.counting import counting
-from benchmarks.ways import Way
+from benchmarks.ways import Plan, Way
 from training.export import DEMO_MODELS
 from training.oracle import grade
 from training.sampling import BATCH, DemoModels, noise_of, seeds_for
@@ -59,10 +59,10 @@ def drawn(folder: Path, way: Way, replicate: int) -> Drawn:
         return Drawn(kept["exact"], kept["scores"])
 
 
-def draw_all(folder: Path, ways: list[Way], scored: list[Way], workers: int) -> None:
+def draw_all(folder: Path, plan: Plan, workers: int) -> None:
     """Draw what the folder lacks, on processes of one thread each."""
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(folder, way, i, way in scored) for way in ways for i in range(way.replicates)]
+    jobs = [(folder, way, plan.first + i, way in plan.scored) for way in plan.ways for i in range(way.replicates)]
     missing = [job for job in jobs if not _path(*job[:3]).exists()]
     with torch.multiprocessing.get_context("spawn").Pool(workers) as pool:
         for done, name in enumerate(pool.imap_unordered(_draw, missing), 1):

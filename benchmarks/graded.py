@@ -15,14 +15,14 @@ POLICIES = {"adaptive": policies.adaptive, "random": policies.at_random, "perfec
 
 
 class Measured:
-    """What lies in the folder, and intervals over it."""
+    """What lies in the folder from noise seed number `first` on, and intervals over it."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, first: int = 0):
+        self.folder, self.first = folder, first
 
     def drawn(self, way: Way) -> Drawn:
         """All replicates, one after the other."""
-        return _drawn(self.folder, way)
+        return _drawn(self.folder, way, self.first)
 
     def interval(self, values: numpy.ndarray, coverage: float = 0.95) -> Interval:
         shown = scenes() * (len(values) // len(scenes()))
@@ -44,6 +44,6 @@ class Measured:
 
 
 @cache
-def _drawn(folder: Path, way: Way) -> Drawn:
-    parts = [drawn(folder, way, i) for i in range(way.replicates)]
+def _drawn(folder: Path, way: Way, first: int) -> Drawn:
+    parts = [drawn(folder, way, first + i) for i in range(way.replicates)]
     return Drawn(*(numpy.concatenate(column) for column in zip(*parts, strict=True)))

@@ -26,6 +26,19 @@ class Way(NamedTuple):
         return REPLICATES if self.steps <= LONG else 1
 
 
+class Plan(NamedTuple):
+    """What is drawn with three noise seeds from number `first` on, what of it is scored, and what is judged.
+
+    strategies: the ways to improve, whose curves over k are shown and judged, by name.
+    """
+
+    first: int
+    ways: list["Way"]
+    scored: list["Way"]
+    judged: list["Comparison"]
+    strategies: dict[str, "Way"]
+
+
 class Comparison(NamedTuple):
     """At k, with the teacher's `improved` images, against the teacher at these steps by its CFG."""
 
@@ -57,3 +70,10 @@ OTHERS = [
     *[Way("ddim", steps, 2.0) for steps in (20, 30, 50)],
 ]
 WAYS = list(dict.fromkeys([*FIRST, *OTHERS]))
+FULL = Plan(0, WAYS, SCORED, [*JUDGED, MENDED], STRATEGIES)
+
+OF_FOUR = {1.0: 4, 2.0: 2, 3.0: 2}
+JUDGED_AGAIN = [Comparison("refining", REFINED_SHORTER, k, steps) for k, steps in ((30, OF_FOUR), (50, OF_SIX))]
+RIVALS_AGAIN = [Way(drawer, steps[cfg], cfg) for steps in (OF_FOUR, OF_SIX) for drawer, cfg in RIVALS]
+SCORED_AGAIN = [STUDENT, REFINED_SHORTER]
+AGAIN = Plan(REPLICATES, [*SCORED_AGAIN, *RIVALS_AGAIN], SCORED_AGAIN, JUDGED_AGAIN, {"refining": REFINED_SHORTER})

@@ -1,5 +1,6 @@
 """Where the pack finds percentile tables, and where it writes tables of its own."""
 
+import functools
 import os
 import re
 from pathlib import Path
@@ -27,11 +28,9 @@ def table_choices() -> list[str]:
 
 def tables() -> dict[str, Path]:
     """The file of every table, bundled ones first; a name is its file's stem."""
-    found: dict[str, Path] = {}
-    for folder in (BUNDLED_TABLES, user_tables()):
-        for stem in _stems(folder):
-            found.setdefault(stem, folder / f"{stem}.json")
-    return found
+    folder = user_tables()
+    own = {stem: folder / f"{stem}.json" for stem in _stems(folder)}
+    return _bundled() | {name: path for name, path in own.items() if name not in _bundled()}
 
 
 def table_path(name: str) -> Path:
@@ -45,11 +44,19 @@ def new_table_path(name: str) -> Path:
     """Where a table called `name` is written; ValueError when the name is no plain file name or is already taken."""
     if not re.fullmatch(r"\w[\w .()+-]*", name):
         raise ValueError(f"'{name}' cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
-    if name == THIS_RUN or name in _stems(BUNDLED_TABLES):
+    if name == THIS_RUN or name in _bundled():
         raise ValueError(f"'{name}' is a table of the pack itself; choose another name")
     return user_tables() / f"{name}.json"
 
 
+@functools.cache
+def _bundled() -> dict[str, Path]:
+    return {stem: BUNDLED_TABLES / f"{stem}.json" for stem in _stems(BUNDLED_TABLES)}
+
+
 def _stems(folder: Path) -> list[str]:
-    names = os.listdir(folder) if folder.is_dir() else []
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
     return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))

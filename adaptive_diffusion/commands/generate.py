@@ -89,7 +89,8 @@ def _complete(chosen: argparse.Namespace) -> None:
         )
     student, teacher = models.settings(chosen.student, "student"), models.settings(chosen.teacher, "teacher")
     fill(chosen, {"student_steps": student["steps"], "student_cfg": student["cfg"], "sigma": teacher["rollback"]})
-    fill(chosen, {"teacher_steps": teacher["steps"], "teacher_cfg": teacher["cfg"]})
+    steps = teacher["steps" if chosen.strategy == "refine" else "steps_alone"]
+    fill(chosen, {"teacher_steps": steps, "teacher_cfg": teacher["cfg"]})
     fill(chosen, models.hardware(chosen.device))
 
 

@@ -10,7 +10,7 @@ from benchmarks import sdxl
 from benchmarks.counting import counting
 from benchmarks.official import OfficialSteps
 from benchmarks.timing import Seconds, median_ratio, table
-from benchmarks.ways import JUDGED, MENDED, RIVALS, STUDENT, WAYS, Way
+from benchmarks.ways import AGAIN, FULL, RIVALS, STUDENT, Way
 
 
 class Answer:
@@ -77,13 +77,19 @@ def test_guidance_takes_two_evaluations_a_step():
     assert [Way("ddim", 5).evaluations, Way("ddim", 5, 2.0).evaluations] == [5, 10]
 
 
-@pytest.mark.parametrize("comparison", [*JUDGED, MENDED])
-def test_no_judged_teacher_is_cheaper_than_what_it_is_compared_with(comparison):
+@pytest.mark.parametrize(
+    ("plan", "comparison"), [(plan, comparison) for plan in (FULL, AGAIN) for comparison in plan.judged]
+)
+def test_no_judged_teacher_is_cheaper_than_what_it_is_compared_with(plan, comparison):
     ours = STUDENT.evaluations + comparison.k / 100 * comparison.improved.evaluations
     for drawer, cfg in RIVALS:
         rival = Way(drawer, comparison.steps[cfg], cfg)
         fewer = rival._replace(steps=rival.steps - 1)
-        assert rival in WAYS and fewer.evaluations < ours <= rival.evaluations
+        assert rival in plan.ways and fewer.evaluations < ours <= rival.evaluations
+
+
+def test_measuring_again_shares_no_noise_with_the_first_time():
+    assert AGAIN.first >= max(way.replicates for way in FULL.ways)
 
 
 def test_the_full_size_pipelines_have_sdxls_number_of_weights():

@@ -30,7 +30,7 @@ STUDENT_COLUMNS = (("student_models", "student_prompt", "size"), ("student", "st
 TEACHER_COLUMN = ("teacher_models", "teacher_prompt", "teacher_negative", "teacher", "teacher_images")
 RESULT_COLUMNS = (("teacher_scores", "merged", "save"), ("report", "sheet"))
 TEACHER_LINKS = (["teacher_models", 0], ["teacher_prompt", 0], ["teacher_negative", 0], ["student_models", 2])
-TEACHER_STEPS = 8
+TEACHER_STEPS, ALONE_STEPS = 5, 8
 
 
 def student(batch: int) -> Graph:
@@ -63,16 +63,17 @@ def teacher() -> Graph:
 def redrawing() -> Graph:
     """The same with Teacher Regenerate."""
     graph = teacher()
-    return {**graph, "teacher": {**graph["teacher"], "class_type": "AdaptiveTeacherRegenerate"}}
+    inputs = {**graph["teacher"]["inputs"], "steps": ALONE_STEPS}
+    return {**graph, "teacher": {"class_type": "AdaptiveTeacherRegenerate", "inputs": inputs}}
 
 
-def report() -> Graph:
+def report(teacher_steps: int = TEACHER_STEPS) -> Graph:
     """The teacher's images scored too, and a contact sheet of everything."""
     scored = {"estimator": ["estimator", 0], "images": ["teacher_images", 0], "decision": ["gate", 0]}
     shown = {"images": ["student_images", 0], "decision": ["gate", 0], "final_images": ["merged", 0]}
     return {
         "teacher_scores": node("AdaptiveQualityScore", "Quality Score of the teacher's images", **scored),
-        "report": node("AdaptiveReport", **shown, final_scores=["teacher_scores", 0], teacher_steps=TEACHER_STEPS),
+        "report": node("AdaptiveReport", **shown, final_scores=["teacher_scores", 0], teacher_steps=teacher_steps),
         "sheet": node("PreviewImage", "Contact sheet", images=["report", 0]),
     }
 
@@ -96,11 +97,10 @@ def search() -> Graph:
             estimator=["estimator", 0],
             prompt=PROMPT,
             table="Demo",
-            k=50.0,
             seed=SEED,
             **student,
         ),
-        "gate": node("AdaptiveThresholdGate", scores=["student", 2], student=["student", 3], table="Demo"),
+        "gate": node("AdaptiveThresholdGate", scores=["student", 2], student=["student", 3], table="Demo", k=20.0),
         "rollbacks": node("AdaptiveRollbackByScore", decision=["gate", 0]),
         **searched_teacher(),
         "merged": node("AdaptiveMerge", decision=["gate", 0], student=["student", 1], improved=["teacher_images", 0]),
@@ -195,7 +195,7 @@ BEST_OF_BOTH = Workflow(
         **judge("demo", k=60.0),
         **redrawing(),
         **result("adaptive_best", improved_scores=["teacher_scores", 0]),
-        **report(),
+        **report(ALONE_STEPS),
     },
     (
         about("note:best of both", "prompt"),
