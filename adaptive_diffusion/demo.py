@@ -50,7 +50,10 @@ Tiny 64 px demo models: they show the mechanism, not the quality."""
 
 
 def settings() -> dict[str, Any]:
-    """How the demo models are meant to be run: `size` in pixels, `student` and `teacher` with their steps and cfg."""
+    """How the demo models are meant to be run: `size` in pixels, `student` and `teacher` with their steps and cfg.
+
+    The teacher's `steps` are those of refining; without the student's image it needs `steps_alone`.
+    """
     return json.loads(_file("settings.json").read_text("utf-8"))
 
 
@@ -146,13 +149,13 @@ def _totals(result: AdaptiveResult, teacher: dict[str, Any]) -> str:
     """What was improved and what it cost, beside the teacher alone."""
     count, improved = len(result.steps), len(result.decision.rejected)
     rows = 2 if teacher["cfg"] > 1 else 1
-    always = rows * teacher["steps"]
+    alone = teacher["steps_alone"]
     evaluations = result.average_steps + (rows - 1) * teacher["steps"] * improved / count
     return (
         f"{improved} of {count} images went to the teacher: their score is below {result.decision.threshold:.2f} "
         f"({result.decision.table}, k={K}).\n"
-        f"Steps per image: {result.average_steps:.1f} on average; the teacher alone takes {teacher['steps']}.\n"
-        f"Network evaluations per image: {evaluations:.1f} on average; the teacher alone takes {always}"
+        f"Steps per image: {result.average_steps:.1f} on average; the teacher alone takes {alone}.\n"
+        f"Network evaluations per image: {evaluations:.1f} on average; the teacher alone takes {rows * alone}"
         f"{', two a step because of its guidance' if rows == 2 else ''}."
     )
 

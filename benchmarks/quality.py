@@ -8,8 +8,9 @@ Fixed before measuring: 600 different captions of the test part, three noise see
 because the part has only 20 of them, so that a third of all images shows one object, a third two, a third three).
 Teachers of more than 12 steps, which are not judged, get a third of the seeds.
 Judged by the threshold of the run's own scores, refining and regenerating:
-- at k = 30 and k = 50, with eight teacher steps, the demo's number then: above the teacher with DDIM (trailing) and with UniPC, each without guidance and
-  at CFG 2, and with DDIM at CFG 3, at steps rounded up so that it may cost more evaluations than ours, never fewer;
+- at k = 30 and k = 50, with eight teacher steps, the demo's number then: above the teacher with DDIM (trailing) and
+  with UniPC, each without guidance and at CFG 2, and with DDIM at CFG 3, at steps rounded up so that it may cost
+  more evaluations than ours, never fewer;
 - at every k from 20 to 80: above as many images taken at random;
 - keep-the-better at every k: not below the student.
 Added after measuring, because k = 50 did not hold against DDIM at CFG 2 and 10 evaluations: refining in 5 steps, chosen

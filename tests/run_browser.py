@@ -1,6 +1,6 @@
 """Run the tests of what a person sees: ComfyUI's frontend in a headless browser, on a live server.
 
-    python tests/run_browser.py [options of node's test runner, such as --test-name-pattern=help]
+python tests/run_browser.py [options of node's test runner, such as --test-name-pattern=help]
 """
 
 import json

@@ -34,7 +34,7 @@ def test_the_demo_preset_runs_as_its_values_written_out_do(comfy_app, evaluation
     graph = changed(graph, "teacher", steps=demo.teacher.steps, cfg=demo.teacher.cfg)
     written = comfy_app.run(keep(graph, refined=["teacher", 0])).kept["refined"][0]["samples"]
     assert (run.kept["refined"][0]["samples"] - written).abs().max() == 0
-    assert run.texts["preset"].endswith("rollback: 0.4 to 0.9\ntraining/results.md")
+    assert run.texts["preset"].endswith("rollback: 0.4 to 0.9\ndocs/results.md")
 
 
 def options(node_id: str, name: str) -> list[str]:

@@ -53,8 +53,8 @@ def test_the_command_prints_a_line_per_prompt_and_the_costs(finished):
     average = student["steps"] + teacher["steps"] * rejected / len(rows)
     evaluations = student["steps"] + 2 * teacher["steps"] * rejected / len(rows)
     assert f"{rejected} of {len(rows)} images went to the teacher" in totals
-    assert f"Steps per image: {average:.1f} on average; the teacher alone takes {teacher['steps']}." in totals
-    assert f"per image: {evaluations:.1f} on average; the teacher alone takes {2 * teacher['steps']}" in totals
+    assert f"Steps per image: {average:.1f} on average; the teacher alone takes {teacher['steps_alone']}." in totals
+    assert f"per image: {evaluations:.1f} on average; the teacher alone takes {2 * teacher['steps_alone']}" in totals
     assert str(folder / "demo.png") in totals
 
 

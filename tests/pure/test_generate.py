@@ -130,6 +130,14 @@ def test_one_prompt_is_one_image(tmp_path):
     assert record["steps"] == settings["student"]["steps"] + settings["teacher"]["steps"]
 
 
+def test_a_teacher_that_draws_anew_takes_the_steps_it_needs_alone(tmp_path):
+    main(["generate", PROMPTS[0], "--out", str(tmp_path / "one"), "--k=100", "--strategy=regenerate"])
+    [record] = runs.read(tmp_path / "one")
+    settings = demo.settings()
+    assert settings["teacher"]["steps_alone"] != settings["teacher"]["steps"]
+    assert record["steps"] == settings["student"]["steps"] + settings["teacher"]["steps_alone"]
+
+
 def test_a_complete_run_loads_no_model_and_changes_nothing(files, monkeypatch, capsys):
     generate(**files)
     before = {path.name: path.read_bytes() for path in files["out"].iterdir()}

@@ -28,7 +28,7 @@ def test_a_student_is_cheaper_than_its_teacher_and_a_teacher_refines_in_fewer_st
 
 @presets
 def test_every_row_names_its_source(preset):
-    assert preset.source.startswith(("https://", "ComfyUI template ", "training/"))
+    assert preset.source.startswith(("https://", "ComfyUI template ", "docs/"))
 
 
 def test_no_two_rows_are_the_same():
