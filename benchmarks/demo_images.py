@@ -89,7 +89,7 @@ class DemoImages:
     @torch.no_grad()
     def refined(self, rows: numpy.ndarray, numbers: numpy.ndarray, rollback: float) -> numpy.ndarray:
         """1.0 where the teacher makes drawing `numbers` (R,) of the images `rows` (R,) exactly right, (R,)."""
-        path = self.folder / f"refined-{rollback:g}.pt"
+        path = self.folder / f"refined-{self.teacher['steps']}-{rollback:g}.pt"
         known = torch.load(path, weights_only=True) if path.exists() else {}
         pairs = list(zip(rows.tolist(), numbers.tolist(), strict=True))
         missing = [pair for pair in dict.fromkeys(pairs) if pair not in known]

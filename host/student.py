@@ -39,7 +39,7 @@ def plan(
     named = (sampler_name if sampler is None else GIVEN, _named(scheduler, denoise) if sigmas is None else GIVEN)
     if sigmas is None:
         sigmas = _sigmas(model, scheduler, steps, denoise, sampler_name)
-    key = sampler_name if sampler is None else id(sampler)
+    key = named if sampler is None else id(sampler)
     if sampler is None:
         sampler = make_sampler(sampler_name, ModelSchedule(model.get_model_object("model_sampling")).flow, named[1])
     rows = tuple(range(latent["samples"].shape[0]))
