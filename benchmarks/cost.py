@@ -1,6 +1,6 @@
 """What an image costs: student alone, teacher alone, the official steps (one at a time and batched), and this pack.
 
-    python -m benchmarks.cost [--rounds 40] [--threads 1]
+    python -m benchmarks.cost [--rounds 40] [--threads N]
 
 All on the same models, prompts and seeds, in one process and in turns. Every round has other prompts (of the
 development part). The threshold is the percentile k of the round's scores, the same for all. Evaluations of both UNets
@@ -197,7 +197,9 @@ def row(k: float, batch: int, way: str, kept: dict[str, list[Measured]], memory:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="as many as torch takes (%(default)s)"
+    )
     options = parser.parse_args()
     count = options.rounds
     torch.set_num_threads(options.threads)
