@@ -110,3 +110,10 @@ def test_a_negative_prompt_is_optional_without_guidance_and_asked_for_with_it(fa
     for name, title in {"student": "Student Sample", "refine": "Teacher Refine"}.items():
         sentence = comfy_app.fails(keep(changed(parts, name, cfg=3.0), out=[name, 0]))
         assert sentence.startswith(f"{title}: cfg is 3 but no negative conditioning is linked; ")
+
+
+@pytest.mark.parametrize("name", FLOW)
+def test_a_flow_model_has_no_leading_schedule(name, comfy_app):
+    parts = changed(graph(comfy_app, FAMILIES[name]), "regenerate", scheduler="leading")
+    sentence = comfy_app.fails(keep(parts, out=["regenerate", 0]))
+    assert sentence.startswith("Teacher Regenerate: scheduler 'leading' is only for eps and v models; choose 'uniform'")
