@@ -52,11 +52,10 @@ class Asked(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """students, teachers: how many images each of them should have drawn or refined."""
+    """evaluations: how many of the UNets that takes by the formula."""
 
     images: list[Image.Image]
-    students: int
-    teachers: int
+    evaluations: int
 
 
 class Measured(NamedTuple):
@@ -73,6 +72,7 @@ class Models:
     def __init__(self, student: Any, teacher: Any, judge: Estimator, chosen: dict[str, Any]) -> None:
         self.student, self.teacher = student, teacher
         self.first, self.second = chosen["student"], chosen["teacher"]
+        self.alone = self.second | {"steps": self.second["steps_alone"]}
         self.redrawing = in_mode(teacher, takes_image=False)
         self.redrawing.set_progress_bar_config(disable=True)
         self.adaptive = AdaptiveDiffusionPipeline(judge, student, teacher)
@@ -81,16 +81,16 @@ class Models:
         self.official = OfficialSteps(judge, student, teacher, called_with(self.first), teaching, chosen["size"])
 
     def draw(self, way: str, asked: Asked, k: float, threshold: float, batch: int) -> Drawn:
-        count = len(asked.seeds)
-        if way == "student alone":
-            return Drawn(plain(self.student, self.first, asked, batch), count, 0)
-        if way == "teacher alone":
-            return Drawn(plain(self.redrawing, self.second, asked, batch), 0, count)
+        roles = {"student alone": (self.student, self.first), "teacher alone": (self.redrawing, self.alone)}
+        if way in roles:
+            pipeline, role = roles[way]
+            return Drawn(plain(pipeline, role, asked, batch), len(asked.seeds) * cost(role))
         if way == OURS:
             result = self.ours(asked, k, batch)
-            return Drawn(result.images, count, len(result.decision.rejected))
-        images, rejected = self.official(asked.prompts, asked.seeds, threshold, 1 if way == OFFICIAL else batch)
-        return Drawn(images, count, rejected)
+            images, rejected = result.images, len(result.decision.rejected)
+        else:
+            images, rejected = self.official(asked.prompts, asked.seeds, threshold, 1 if way == OFFICIAL else batch)
+        return Drawn(images, len(asked.seeds) * cost(self.first) + rejected * cost(self.second))
 
     def ours(self, asked: Asked, k: float, batch: int) -> Any:
         return self.adaptive(
@@ -109,14 +109,14 @@ class Models:
         scores = self.ours(asked, 0, IMAGES).decision.scores
         return PercentileTable.from_scores("this run", scores.values, {}).threshold(k)
 
-    def formula(self, drawn: Drawn) -> int:
-        """Evaluations by design: every image is drawn by the student, and every rejected one by the teacher."""
-        each = [evaluations(role["steps"], role["cfg"]) for role in (self.first, self.second)]
-        return drawn.students * each[0] + drawn.teachers * each[1]
-
 
 def demo_models() -> Models:
     return Models(demo.load_student(), demo.load_teacher(), demo.load_estimator(), demo.settings())
+
+
+def cost(role: dict[str, Any]) -> int:
+    """Evaluations of an image."""
+    return evaluations(role["steps"], role["cfg"])
 
 
 def called_with(role: dict[str, Any]) -> dict[str, Any]:
@@ -135,16 +135,22 @@ def questions(number: int, count: int) -> Asked:
     return Asked(*captions_for(count, SEED + number, "development"))
 
 
-def measure(models: Models, way: str, asked: Asked, k: float, threshold: float, batch: int) -> Measured:
-    """ValueError where the evaluations are not those of the formula."""
-    drawn: list[Drawn] = []
+def watched(models: Models, way: str, asked: Asked, k: float, threshold: float, batch: int) -> tuple[Drawn, Seconds]:
+    """A round and how long it took; SystemExit where the evaluations are not those of the formula."""
+    made: list[Drawn] = []
     with counting(models.student.unet, models.teacher.unet) as counted:
-        seconds = timed(lambda: drawn.append(models.draw(way, asked, k, threshold, batch)))
-    if counted.rows != models.formula(drawn[0]):
-        raise ValueError(f"{way} took {counted.rows} evaluations, not {models.formula(drawn[0])}")
-    pairs, count = zip(drawn[0].images, asked.scenes, strict=True), len(asked.seeds)
+        seconds = timed(lambda: made.append(models.draw(way, asked, k, threshold, batch)))
+    [drawn] = made
+    if counted.rows != drawn.evaluations:
+        raise SystemExit(f"{way} took {counted.rows} evaluations, not {drawn.evaluations}")
+    return drawn, seconds
+
+
+def measure(models: Models, way: str, asked: Asked, k: float, threshold: float, batch: int) -> Measured:
+    drawn, seconds = watched(models, way, asked, k, threshold, batch)
+    pairs, count = zip(drawn.images, asked.scenes, strict=True), len(asked.seeds)
     right = numpy.mean([grade(numpy.asarray(image), scene).exact for image, scene in pairs])
-    return Measured(Seconds(*(each / count for each in seconds)), counted.rows / count, float(right))
+    return Measured(Seconds(*(each / count for each in seconds)), drawn.evaluations / count, float(right))
 
 
 def rounds(models: Models, k: float, batch: int, count: int) -> dict[str, list[Measured]]:

@@ -139,16 +139,16 @@ def adaptive_tables(
         f"Estimator's AUC against the grader on the student's images: {area_under_curve(scores, drawn):.3f}; among "
         f"those with one, two and three objects alone: {areas[0]:.3f}, {areas[1]:.3f}, {areas[2]:.3f}.",
     ]
-    steps, rollback, cfg = teacher["steps"], teacher["rollback"], teacher["cfg"]
+    steps, alone, rollback, cfg = (teacher[name] for name in ("steps", "steps_alone", "rollback", "cfg"))
     refined = in_batches(lambda c, x, s: models.refine(c, x, s, steps, rollback, cfg), scenes, latents, seeds)
-    redrawn = in_batches(lambda c, s: models.regenerate(c, s, steps, cfg), scenes, seeds)
-    for name, images in {f"refined from {rollback:g}": refined, "regenerated": redrawn}.items():
-        lines += ["", f"Rejected images {name} with {steps} UniPC steps at CFG {cfg:g}:", ""]
+    redrawn = in_batches(lambda c, s: models.regenerate(c, s, alone, cfg), scenes, seeds)
+    for name, taken, images in ((f"refined from {rollback:g}", steps, refined), ("regenerated", alone, redrawn)):
+        lines += ["", f"Rejected images {name} with {taken} UniPC steps at CFG {cfg:g}:", ""]
         lines += [
             "| k | UNet evaluations | adaptive | random | perfect | adaptive - random |",
             "|---|---|---|---|---|---|",
         ]
-        lines += curve(scores, drawn, exact(models, images, scenes), numbered(scenes), 2 * steps, student["steps"])
+        lines += curve(scores, drawn, exact(models, images, scenes), numbered(scenes), 2 * taken, student["steps"])
     return lines
 
 
