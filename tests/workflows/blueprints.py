@@ -11,7 +11,7 @@ from .parts import (
     Graph,
     Group,
     ModelFile,
-    decoded,
+    drawn,
     encoded,
     judge,
     judge_group,
@@ -89,8 +89,7 @@ def student() -> Graph:
     return {
         "student_prompt": encoded(None, "Prompt for the student"),
         "size": node("EmptyLatentImage", width=1024, height=1024, batch_size=4),
-        "student": node("AdaptiveStudentSample", positive=["student_prompt", 0], latent_image=["size", 0], seed=1),
-        "student_images": decoded("student", None),
+        **drawn(None, None, positive=["student_prompt", 0]),
     }
 
 

@@ -11,6 +11,7 @@ from .parts import (
     Workflow,
     about,
     decoded,
+    drawn,
     encoded,
     judge,
     judge_group,
@@ -38,15 +39,7 @@ def student(batch: int) -> Graph:
         "student_models": node("AdaptiveLoadDemoModels", "Student's models", role="student"),
         "student_prompt": encoded(["student_models", 1], "Prompt for the student"),
         "size": node("EmptyLatentImage", width=64, height=64, batch_size=batch),
-        "student": node(
-            "AdaptiveStudentSample",
-            model=["student_models", 0],
-            positive=["student_prompt", 0],
-            latent_image=["size", 0],
-            seed=SEED,
-            steps=1,
-        ),
-        "student_images": decoded("student", ["student_models", 2]),
+        **drawn(["student_models", 0], ["student_models", 2], positive=["student_prompt", 0], seed=SEED, steps=1),
     }
 
 

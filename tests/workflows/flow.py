@@ -8,7 +8,7 @@ from .parts import (
     Graph,
     Workflow,
     about,
-    decoded,
+    drawn,
     encoded,
     judge,
     judge_group,
@@ -37,20 +37,6 @@ def shared(text: models.ModelFile, kind: str, vae: models.ModelFile) -> Graph:
     }
 
 
-def student(model: list, **settings: Any) -> Graph:
-    return {
-        "student": node(
-            "AdaptiveStudentSample",
-            model=model,
-            positive=["positive", 0],
-            latent_image=["size", 0],
-            seed=1,
-            **settings,
-        ),
-        "student_images": decoded("student", VAE),
-    }
-
-
 def teacher(model: list, **settings: Any) -> Graph:
     """Refining from the noise that rollback 0.7 is on SDXL."""
     return refined(model, ["positive", 0], ["negative", 0], VAE, rollback=0.9, rollback_scale="variance", **settings)
@@ -71,7 +57,7 @@ def z_image() -> Graph:
         "student_model": unet("Student", models.Z_IMAGE_TURBO),
         "student_shift": shifted("Student"),
         "size": node("EmptySD3LatentImage", width=1024, height=1024, batch_size=4),
-        **student(["student_shift", 0], steps=8, **sampling),
+        **drawn(["student_shift", 0], VAE, steps=8, **sampling),
         **judge(models.IMAGE_REWARD.name),
         "teacher_model": unet("Teacher", models.Z_IMAGE),
         "teacher_shift": shifted("Teacher"),
@@ -86,7 +72,7 @@ def klein() -> Graph:
         "student_model": unet("Student", models.KLEIN),
         "size": node("EmptyFlux2LatentImage", width=1024, height=1024, batch_size=4),
         "sigmas": node("Flux2Scheduler", "Student's steps", steps=4, width=1024, height=1024),
-        **student(["student_model", 0], sampler_name="euler", sigmas=["sigmas", 0]),
+        **drawn(["student_model", 0], VAE, sampler_name="euler", sigmas=["sigmas", 0]),
         **judge(models.IMAGE_REWARD.name),
         "teacher_model": unet("Teacher", models.KLEIN_BASE),
         **teacher(["teacher_model", 0], cfg=5.0, sampler_name="euler"),

@@ -75,6 +75,15 @@ def decoded(samples: str, vae: list | None) -> dict[str, Any]:
     return node("VAEDecode", samples=[samples, 0], vae=vae)
 
 
+def drawn(model: list | None, vae: list | None, **settings: Any) -> Graph:
+    """Student Sample, and its images."""
+    stated = {"positive": ["positive", 0], "latent_image": ["size", 0], "seed": 1, **settings}
+    return {
+        "student": node("AdaptiveStudentSample", model=model, **stated),
+        "student_images": decoded("student", vae),
+    }
+
+
 def judge(estimator: str, **gate: Any) -> Graph:
     """Estimator, scores of `student_images`, and the gate with its settings."""
     return {

@@ -8,7 +8,7 @@ from .parts import (
     Graph,
     Workflow,
     about,
-    decoded,
+    drawn,
     encoded,
     judge,
     judge_group,
@@ -56,15 +56,6 @@ def empty(side: int) -> Graph:
     return {"size": node("EmptyLatentImage", width=side, height=side, batch_size=4)}
 
 
-def student(model: list, latent: list, positive: list, **settings: Any) -> Graph:
-    return {
-        "student": node(
-            "AdaptiveStudentSample", model=model, positive=positive, latent_image=latent, seed=1, **settings
-        ),
-        "student_images": decoded("student", VAE),
-    }
-
-
 def teacher(positive: list, negative: list, **settings: Any) -> Graph:
     """The checkpoint without the LoRA."""
     return refined(["checkpoint", 0], positive, negative, VAE, **settings)
@@ -77,7 +68,7 @@ def lcm() -> Graph:
         "lcm": node("UNETLoader", "Student's model", unet_name=models.LCM_SDXL.name),
         "guided": node("AdaptiveLCMGuidance", model=["lcm", 0], unet_name=models.LCM_SDXL.name),
         **empty(1024),
-        **student(["guided", 0], ["size", 0], ["positive", 0]),
+        **drawn(["guided", 0], VAE),
         "budget": node("AdaptiveBudget", student=["student", 1]),
         **judge(models.IMAGE_REWARD.name, table="ImageReward - LCM-SDXL", k=["budget", 0]),
         **teacher(["positive", 0], ["negative", 0], rollback_scale="official"),
@@ -116,7 +107,7 @@ def turbo() -> Graph:
         "checkpoint": node("CheckpointLoaderSimple", "Student's checkpoint", ckpt_name=models.SDXL_TURBO.name),
         "positive": encoded(["checkpoint", 1], "Prompt for the student"),
         **empty(512),
-        **student(["checkpoint", 0], ["size", 0], ["positive", 0], **settings),
+        **drawn(["checkpoint", 0], VAE, **settings),
         **judge(models.IMAGE_REWARD.name, table="ImageReward - SDXL-Turbo"),
         **refiner(),
         **result("adaptive_sdxl_turbo", size="width x height"),
@@ -144,7 +135,7 @@ def editing() -> Graph:
         "latent": node("VAEEncode", pixels=["scaled", 0], vae=VAE),
         "variants": node("RepeatLatentBatch", "How many variants", samples=["latent", 0], amount=4),
         **with_lora(models.LCM_LORA),
-        **student(["lora", 0], ["variants", 0], ["positive", 0], denoise=0.6),
+        **drawn(["lora", 0], VAE, latent_image=["variants", 0], denoise=0.6),
         **judge(models.IMAGE_REWARD.name),
         **teacher(["positive", 0], ["negative", 0], rollback=0.5),
         **result("adaptive_edit"),
@@ -177,7 +168,7 @@ LIGHTNING = Workflow(
         **prompt_node(FOX),
         **with_lora(models.LIGHTNING),
         **empty(1024),
-        **student(["lora", 0], ["size", 0], ["positive", 0], **EULER),
+        **drawn(["lora", 0], VAE, **EULER),
         **judge(models.IMAGE_REWARD.name),
         **teacher(["positive", 0], ["negative", 0]),
         **result("adaptive_sdxl_lightning"),
@@ -253,7 +244,7 @@ CONTROLNET = Workflow(
         **prompt_node(PORCELAIN),
         **with_lora(models.LIGHTNING),
         **edges(),
-        **student(["lora", 0], ["size", 0], ["control", 0], **EULER),
+        **drawn(["lora", 0], VAE, positive=["control", 0], **EULER),
         **judge(models.IMAGE_REWARD.name),
         **teacher(["control", 0], ["control", 1]),
         **result("adaptive_controlnet"),
