@@ -1,7 +1,7 @@
 """Scores of a student's images for many prompts, in bounded memory and so that nothing is done twice."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.model_management
@@ -14,11 +14,12 @@ from ..adaptive_diffusion.decision import StudentInfo
 from ..adaptive_diffusion.estimators.base import check_prompts
 from .conditioning import Conditioning
 from .estimator import HostedEstimator
-from .latents import fit_to_model, row_noise
+from .latents import row_noise
 from .models import model_name
-from .samplers import SAMPLERS, make_sampler
+from .samplers import SAMPLERS
 from .sampling import Silent
-from .schedules import STUDENT_SCHEDULERS, ModelSchedule, full_sigmas
+from .schedules import STUDENT_SCHEDULERS
+from .student import plan
 from .teacher import Job, run_jobs
 
 CHUNK = 32
@@ -84,30 +85,21 @@ def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tens
     """The latents of the batches that begin with these prompts."""
     numbers = [range(first, min(first + task.batch, len(task.prompts))) for first in starts]
     texts = {i: core.CLIPTextEncode().encode(task.clip, task.prompts[i])[0] for batch in numbers for i in batch}
-    drawn_alike = _settings(task)
-    batches = [[_job(task, i, texts[i], drawn_alike) for i in batch] for batch in numbers]
+    pattern = _pattern(task)
+    batches = [[_job(pattern, task.seed + i, texts[i]) for i in batch] for batch in numbers]
     return [
         {"samples": torch.cat([row["samples"] for row in run_jobs(jobs, task.batch, Silent())])} for jobs in batches
     ]
 
 
-def _settings(task: Calibration) -> dict[str, Any]:
-    """What all jobs of a calibration share."""
+def _pattern(task: Calibration) -> Job:
+    """How Student Sample draws a batch of one, but for seed and prompt."""
     student = task.student
-    flow = ModelSchedule(task.model.get_model_object("model_sampling")).flow
-    return {
-        "model": task.model,
-        "negative": task.negative,
-        "cfg": student.cfg,
-        "latent": fit_to_model(task.model, core.EmptyLatentImage().generate(student.width, student.height, 1)[0]),
-        "sampler": make_sampler(student.sampler, flow, student.scheduler),
-        "sampler_key": student.sampler,
-        "sigmas": full_sigmas(task.model, student.scheduler, student.steps, student.sampler),
-    }
+    empty = core.EmptyLatentImage().generate(student.width, student.height, 1)[0]
+    how = (student.steps, student.cfg, student.sampler, student.scheduler)
+    return plan(task.model, [], empty, task.seed, *how, denoise=1.0, negative=task.negative)[0]
 
 
-def _job(task: Calibration, i: int, positive: Conditioning, shared: dict[str, Any]) -> Job:
-    """Prompt i as Student Sample draws a batch of one with seed + i."""
-    seed = task.seed + i
-    noise = row_noise(shared["latent"], (0,), 1, seed)
-    return Job(**shared, positive=positive, noise=noise, rows=(0,), seed=seed, batch=1)
+def _job(pattern: Job, seed: int, positive: Conditioning) -> Job:
+    noise = row_noise(pattern.latent, pattern.rows, pattern.batch, seed)
+    return replace(pattern, positive=positive, noise=noise, seed=seed)

@@ -59,7 +59,7 @@ def test_the_scores_are_those_of_student_sample_with_seed_plus_number(comfy_app,
     assert len(alone) == len(PROMPTS) and alone.std() > 0.1
     difference = abs(made - numpy.sort(alone))
     assert numpy.median(difference) <= 1e-5
-    assert difference.max() <= 1e-3, "more than a pixel between two of its 8-bit values can make"
+    assert difference.max() <= 1e-3, "more than a few 8-bit values that flip, as decoding in batches rounds otherwise"
     assert abs(made - numpy.array(scores(comfy_app.run(graph("two", seed=8))))).max() > 0.01
 
 
