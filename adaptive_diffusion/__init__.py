@@ -7,6 +7,6 @@ def __getattr__(name: str) -> Any:
     """`AdaptiveDiffusionPipeline`, loaded on first use because it needs diffusers (extra `standalone`)."""
     if name != "AdaptiveDiffusionPipeline":
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    from .pipeline import AdaptiveDiffusionPipeline
+    from .standalone.pipeline import AdaptiveDiffusionPipeline
 
     return AdaptiveDiffusionPipeline

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 from PIL import Image, ImageDraw, ImageFont
 
-from .decision import GateDecision, StudentInfo
+from .gate.decision import GateDecision, StudentInfo
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 

@@ -8,7 +8,7 @@ only those N are measured that the development part left to choose from.
 
 import numpy
 
-from adaptive_diffusion.search import best_of, expected_candidates
+from adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
 
 from .demo_images import DemoImages, chosen_images
 

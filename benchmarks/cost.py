@@ -18,12 +18,12 @@ import numpy
 import torch
 from PIL import Image
 
-from adaptive_diffusion import demo
-from adaptive_diffusion.budget import evaluations
-from adaptive_diffusion.comparison import mean
 from adaptive_diffusion.estimators import Estimator
-from adaptive_diffusion.percentiles import PercentileTable
-from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline, in_mode
+from adaptive_diffusion.gate.cost import evaluations
+from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.standalone import demo
+from adaptive_diffusion.standalone.comparison import mean
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
 from benchmarks.counting import counting
 from benchmarks.memory import apart, peak_of
 from benchmarks.official import OfficialSteps, generators

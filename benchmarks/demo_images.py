@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy
 import torch
 
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.percentiles import PercentileTable
 from training.common import RUNS
 from training.evaluate import exact, in_batches, interval, numbered, score
 from training.export import DEMO_MODELS

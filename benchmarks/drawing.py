@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy
 import torch
 
-from adaptive_diffusion.demo import load_estimator, settings
 from adaptive_diffusion.estimators import Estimator
+from adaptive_diffusion.standalone.demo import load_estimator, settings
 from benchmarks.counting import counting
 from benchmarks.ways import Plan, Way
 from training.export import DEMO_MODELS

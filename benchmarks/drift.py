@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy
 from scipy import special
 
-from adaptive_diffusion.drift import RunningThreshold
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.drift import RunningThreshold
+from adaptive_diffusion.gate.percentiles import PercentileTable
 
 CALIBRATION, IMAGES, SETTLED = 500, 5000, 300
 TOLERANCE = 2.0

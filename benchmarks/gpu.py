@@ -14,7 +14,7 @@ import math
 
 import torch
 
-from adaptive_diffusion import demo
+from adaptive_diffusion.standalone import demo
 from benchmarks import sdxl
 from benchmarks.cost import OFFICIAL, WAYS, Asked, Models, questions, watched
 from benchmarks.timing import Seconds, median, median_ratio, table

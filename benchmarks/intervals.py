@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy
 from scipy import stats
 
-from adaptive_diffusion.comparison import Interval
+from adaptive_diffusion.standalone.comparison import Interval
 
 
 def clustered(values: numpy.ndarray, captions: Sequence[str], kinds: Sequence[int], coverage: float = 0.95) -> Interval:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from adaptive_diffusion import runs
+from adaptive_diffusion.standalone import runs
 from tests.graphs import demo_prompts
 
 PACK = Path(__file__).resolve().parents[1]

@@ -13,8 +13,8 @@ import numpy
 import torch
 from PIL import Image
 
+from adaptive_diffusion.diffusion.noise import derive_seed
 from adaptive_diffusion.estimators import Estimator
-from adaptive_diffusion.noise import derive_seed
 
 
 class OfficialSteps:

@@ -5,7 +5,7 @@ student, improved: worth of the student's image and of the teacher's. scores: th
 
 import numpy
 
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.percentiles import PercentileTable
 
 
 def rejected(scores: numpy.ndarray, k: float) -> numpy.ndarray:

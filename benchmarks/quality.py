@@ -30,8 +30,8 @@ from pathlib import Path
 
 import numpy
 
-from adaptive_diffusion.comparison import Interval
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.standalone.comparison import Interval
 from benchmarks.drawing import draw_all
 from benchmarks.graded import Measured
 from benchmarks.intervals import told

@@ -8,7 +8,7 @@ only the line is measured that the development part chose.
 
 import numpy
 
-from adaptive_diffusion.rollback_by_score import RollbackByScore
+from adaptive_diffusion.gate.rollback_by_score import RollbackByScore
 
 from .demo_images import DemoImages, chosen_images
 

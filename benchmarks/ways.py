@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from adaptive_diffusion.budget import evaluations
+from adaptive_diffusion.gate.cost import evaluations
 
 REPLICATES = 3
 LONG = 12

@@ -17,7 +17,7 @@ from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel, SDTokenizer,
 from transformers import PreTrainedTokenizerFast
 
 from ..adaptive_diffusion.vocabulary import check_words
-from .folders import DEMO_MODELS
+from .files.tables import DEMO_MODELS
 
 UNETS = {"student": "student_unet", "teacher": "unet"}
 WEIGHTS = "diffusion_pytorch_model.safetensors"

@@ -11,7 +11,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ..adaptive_diffusion import estimators
 from ..adaptive_diffusion.estimators.base import check_images, prompt_per_image
-from .estimator_files import CLIP_TOKENIZER
+from .files.estimators import CLIP_TOKENIZER
 
 LARGEST_CHUNK = 64
 SHARE_OF_FREE_MEMORY = 0.5

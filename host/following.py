@@ -5,11 +5,11 @@ from pathlib import Path
 
 from comfy_execution.utils import get_executing_context
 
-from ..adaptive_diffusion.decision import QualityScores, StudentInfo
-from ..adaptive_diffusion.digest import digest
-from ..adaptive_diffusion.percentiles import PercentileTable
-from ..adaptive_diffusion.running import RunningTable
-from .folders import THIS_RUN, running_tables
+from ..adaptive_diffusion.gate.decision import QualityScores, StudentInfo
+from ..adaptive_diffusion.gate.digest import digest
+from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.running import RunningTable
+from .files.tables import THIS_RUN, running_tables
 
 
 def follow(

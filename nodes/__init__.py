@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..host.estimator_files import register_estimators
+from ..host.files.estimators import register_estimators
 from .best_of_n import BestOfN
 from .budget import Budget
 from .calibrate import Calibrate

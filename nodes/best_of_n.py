@@ -7,17 +7,17 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.budget import evaluations
-from ..adaptive_diffusion.decision import StudentInfo
-from ..adaptive_diffusion.percentiles import PercentileTable
-from ..adaptive_diffusion.search import best_of, expected_candidates
-from ..host.display import show_text
-from ..host.folders import THIS_RUN, table_choices, table_path
-from ..host.lists import per_batch
-from ..host.search import Kept, Searcher
-from ..host.student import plan
-from ..host.types import ALIASES, CATEGORY, EstimatorLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
-from ..host.verdict import warnings_of
+from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
+from ..adaptive_diffusion.gate.cost import evaluations
+from ..adaptive_diffusion.gate.decision import StudentInfo
+from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..host.files.tables import THIS_RUN, table_choices, table_path
+from ..host.gate import warnings_of
+from ..host.node import ALIASES, CATEGORY, EstimatorLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
+from ..host.rows.pairing import per_batch
+from ..host.sampling.search import Kept, Searcher
+from ..host.sampling.student import plan
+from ..host.shown import show_text
 from .quality_score import spread_prompts, truncated
 from .sampling_inputs import student_inputs
 

@@ -2,10 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.budget import Costs, evaluations
-from ..host.display import show_text
-from ..host.timing import STUDENT, TEACHER, seconds_per_image
-from ..host.types import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+from ..adaptive_diffusion.gate.cost import Costs, evaluations
+from ..host.node import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+from ..host.sampling.timing import STUDENT, TEACHER, seconds_per_image
+from ..host.shown import show_text
 from .sampling_inputs import cfg_input
 
 TITLE = "Budget"

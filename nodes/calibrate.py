@@ -4,12 +4,12 @@ from functools import partial
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.calibration import calibrate
-from ..host.calibration import Calibration, check, score_all
-from ..host.display import ScoresSoFar
-from ..host.folders import new_table_path
-from ..host.outlines import about
-from ..host.types import ALIASES, CATEGORY, EstimatorLink, StudentInfoLink, TableLink, speaking_for
+from ..adaptive_diffusion.gate.calibration import calibrate
+from ..host.files.outlines import about
+from ..host.files.tables import new_table_path
+from ..host.node import ALIASES, CATEGORY, EstimatorLink, StudentInfoLink, TableLink, speaking_for
+from ..host.sampling.calibration import Calibration, check, score_all
+from ..host.shown import ScoresSoFar
 
 TITLE = "Calibrate"
 

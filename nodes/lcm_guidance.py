@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.guidance_embedding import guidance_bias
-from ..host.types import ALIASES, CATEGORY, speaking_for
-from ..host.unet_files import unet_choices, unet_path
+from ..adaptive_diffusion.diffusion.guidance_embedding import guidance_bias
+from ..host.files.unets import unet_choices, unet_path
+from ..host.node import ALIASES, CATEGORY, speaking_for
 
 TITLE = "LCM Guidance"
 BIAS = "diffusion_model.time_embed.0.bias"

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..host.demo import UNETS, load_clip, load_model, load_vae
-from ..host.types import ALIASES, CATEGORY, speaking_for
+from ..host.node import ALIASES, CATEGORY, speaking_for
 
 TITLE = "Load Demo Models"
 

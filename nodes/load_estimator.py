@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.estimators import DTYPES
 from ..host.estimator import HostedEstimator
-from ..host.estimator_files import (
+from ..host.files.estimators import (
     DEMO,
     NO_CLIP_VISION,
     clip_vision_choices,
@@ -12,7 +12,7 @@ from ..host.estimator_files import (
     estimator_choices,
     estimator_path,
 )
-from ..host.types import ALIASES, CATEGORY, EstimatorLink, speaking_for
+from ..host.node import ALIASES, CATEGORY, EstimatorLink, speaking_for
 
 TITLE = "Load Estimator"
 

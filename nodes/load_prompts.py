@@ -3,8 +3,8 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.prompts import CAPTION, MOST_PROMPTS, prompt_seeds, read_prompts
-from ..host.prompt_files import prompt_choices, prompt_path
-from ..host.types import ALIASES, CATEGORY, speaking_for
+from ..host.files.prompts import prompt_choices, prompt_path
+from ..host.node import ALIASES, CATEGORY, speaking_for
 from .sampling_inputs import seed_input
 
 TITLE = "Load Prompts"

@@ -7,10 +7,10 @@ import comfy.utils
 import torch
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.decision import GateDecision, QualityScores
-from ..host.latents import check_latent, with_samples
-from ..host.lists import per_decision, per_rejecting, split_like
-from ..host.types import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
+from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
+from ..host.node import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
+from ..host.rows.latents import check_latent, with_samples
+from ..host.rows.pairing import per_decision, per_rejecting, split_like
 from .split import batch_size
 
 TITLE = "Adaptive Merge"

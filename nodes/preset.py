@@ -5,8 +5,8 @@ from dataclasses import asdict
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.presets import PRESETS, Preset
-from ..host.display import show_text
-from ..host.types import ALIASES, CATEGORY
+from ..host.node import ALIASES, CATEGORY
+from ..host.shown import show_text
 
 TITLE = "Preset"
 STUDENT, TEACHER = "For Student Sample, Best of N and Budget.", "For the teacher's node."

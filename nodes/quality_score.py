@@ -6,14 +6,14 @@ from typing import NamedTuple
 import torch
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.decision import GateDecision, QualityScores
-from ..adaptive_diffusion.digest import image_digests
 from ..adaptive_diffusion.estimators import Estimator
-from ..host.display import show_text
+from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.gate.digest import image_digests
 from ..host.estimator import HostedEstimator
-from ..host.lists import per_decision
+from ..host.node import ALIASES, CATEGORY, DecisionLink, EstimatorLink, ScoresLink, speaking_for
+from ..host.rows.pairing import per_decision
+from ..host.shown import show_text
 from ..host.thumbnails import thumbnails
-from ..host.types import ALIASES, CATEGORY, DecisionLink, EstimatorLink, ScoresLink, speaking_for
 
 TITLE = "Quality Score"
 SHOWN = 16

@@ -8,11 +8,11 @@ import numpy
 import torch
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.report import REJECTED, SheetRow, contact_sheet, record
-from ..host.lists import per_decision, per_rejecting, split_like
+from ..host.node import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
+from ..host.rows.pairing import per_decision, per_rejecting, split_like
 from ..host.thumbnails import thumbnails
-from ..host.types import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
 
 TITLE = "Adaptive Report"
 

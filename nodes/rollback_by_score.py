@@ -4,9 +4,9 @@ from collections import Counter
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.rollback_by_score import RollbackByScore as Line
-from ..host.display import show_text
-from ..host.types import ALIASES, CATEGORY, DecisionLink, speaking_for
+from ..adaptive_diffusion.gate.rollback_by_score import RollbackByScore as Line
+from ..host.node import ALIASES, CATEGORY, DecisionLink, speaking_for
+from ..host.shown import show_text
 
 TITLE = "Rollback by Score"
 

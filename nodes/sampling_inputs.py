@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..host.samplers import SAMPLERS
-from ..host.schedules import STUDENT_SCHEDULERS
+from ..host.sampling.samplers import SAMPLERS
+from ..host.sampling.schedules import STUDENT_SCHEDULERS
 
 
 def seed_input(tooltip: str) -> io.Input:

@@ -7,9 +7,9 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..host.latents import check_latent, take
-from ..host.lists import per_decision, split_like
-from ..host.types import ALIASES, CATEGORY, DecisionLink, speaking_for
+from ..host.node import ALIASES, CATEGORY, DecisionLink, speaking_for
+from ..host.rows.latents import check_latent, take
+from ..host.rows.pairing import per_decision, split_like
 
 TITLE = "Adaptive Split"
 

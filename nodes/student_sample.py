@@ -2,10 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..host.latents import with_samples
-from ..host.sampling import Progress
-from ..host.student import draw, plan
-from ..host.types import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+from ..host.node import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+from ..host.rows.latents import with_samples
+from ..host.sampling.call import Progress
+from ..host.sampling.student import draw, plan
 from .sampling_inputs import student_inputs
 
 TITLE = "Student Sample"

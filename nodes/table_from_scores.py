@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.decision import QualityScores, StudentInfo
-from ..adaptive_diffusion.percentiles import PercentileTable
-from ..host.folders import new_table_path
-from ..host.outlines import about
-from ..host.types import ALIASES, CATEGORY, ScoresLink, StudentInfoLink, TableLink, speaking_for
+from ..adaptive_diffusion.gate.decision import QualityScores, StudentInfo
+from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..host.files.outlines import about
+from ..host.files.tables import new_table_path
+from ..host.node import ALIASES, CATEGORY, ScoresLink, StudentInfoLink, TableLink, speaking_for
 
 TITLE = "Table from Scores"
 

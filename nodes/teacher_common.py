@@ -7,14 +7,14 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..adaptive_diffusion.decision import GateDecision
-from ..host.latents import Latent, rejected_positions, row_noise, take, with_samples
-from ..host.lists import per_decision, per_image, split_like
-from ..host.samplers import UNIPC, make_sampler
-from ..host.schedules import UNIFORM, ModelSchedule
-from ..host.teacher import Job, run_jobs
-from ..host.timing import TEACHER, timed
-from ..host.types import DecisionLink
+from ..adaptive_diffusion.gate.decision import GateDecision
+from ..host.node import DecisionLink
+from ..host.rows.latents import Latent, rejected_positions, row_noise, take, with_samples
+from ..host.rows.pairing import per_decision, per_image, split_like
+from ..host.sampling.drawing import Job, run_jobs
+from ..host.sampling.samplers import UNIPC, make_sampler
+from ..host.sampling.schedules import UNIFORM, ModelSchedule
+from ..host.sampling.timing import TEACHER, timed
 from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_input, steps_input
 
 LAZY = ("model", "positive", "negative")

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.decision import GateDecision
-from ..adaptive_diffusion.noise import derive_seed
-from ..adaptive_diffusion.rollback import SCALES, start_sigma
-from ..host.latents import Latent, fit_to_model, take
-from ..host.schedules import REFINE_SCHEDULERS, ModelSchedule, enter, entered_sigmas
-from ..host.teacher import Job
-from ..host.types import ALIASES, CATEGORY, speaking_for
+from ..adaptive_diffusion.diffusion.noise import derive_seed
+from ..adaptive_diffusion.diffusion.rollback import SCALES, start_sigma
+from ..adaptive_diffusion.gate.decision import GateDecision
+from ..host.node import ALIASES, CATEGORY, speaking_for
+from ..host.rows.latents import Latent, fit_to_model, take
+from ..host.sampling.drawing import Job
+from ..host.sampling.schedules import REFINE_SCHEDULERS, ModelSchedule, enter, entered_sigmas
 from .teacher_common import Choice, Placed, improve, make_job, missing_lazy, teacher_inputs
 
 TITLE = "Teacher Refine"

@@ -2,10 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.decision import GateDecision
-from ..host.latents import Latent, emptied, fit_to_model
-from ..host.schedules import REGENERATE_SCHEDULERS, full_sigmas
-from ..host.types import ALIASES, CATEGORY, speaking_for
+from ..adaptive_diffusion.gate.decision import GateDecision
+from ..host.node import ALIASES, CATEGORY, speaking_for
+from ..host.rows.latents import Latent, emptied, fit_to_model
+from ..host.sampling.schedules import REGENERATE_SCHEDULERS, full_sigmas
 from .teacher_common import Choice, Placed, improve, make_job, missing_lazy, teacher_inputs
 
 TITLE = "Teacher Regenerate"

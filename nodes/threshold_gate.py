@@ -2,12 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.decision import decide
-from ..host.display import show_text
-from ..host.folders import THIS_RUN, table_choices, table_path
-from ..host.outlines import outlines
-from ..host.types import ALIASES, CATEGORY, DecisionLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
-from ..host.verdict import (
+from ..adaptive_diffusion.gate.decision import decide
+from ..host.files.outlines import outlines
+from ..host.files.tables import THIS_RUN, table_choices, table_path
+from ..host.gate import (
     Verdict,
     by_hand,
     by_running_table,
@@ -18,6 +16,8 @@ from ..host.verdict import (
     summary,
     with_students,
 )
+from ..host.node import ALIASES, CATEGORY, DecisionLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
+from ..host.shown import show_text
 
 TITLE = "Threshold Gate"
 

@@ -16,9 +16,9 @@ from comfy_server import serving
 from find_comfyui import PACK, comfyui, comfyui_python
 from graphs import adaptive_graph, calibration_graph, changed, demo_prompts, node
 
-from adaptive_diffusion.budget import Costs, evaluations
-from adaptive_diffusion.confidence import confidence
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.confidence import confidence
+from adaptive_diffusion.gate.cost import Costs, evaluations
+from adaptive_diffusion.gate.percentiles import PercentileTable
 
 TESTS = PACK / "tests" / "browser"
 DRIVER = PACK / ".cache" / "browser"

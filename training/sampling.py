@@ -9,10 +9,10 @@ import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextModel
 
-from adaptive_diffusion.noise import derive_seed
-from adaptive_diffusion.rollback import rollback_sigmas
-from adaptive_diffusion.schedules import DiscreteSchedule, lcm_timesteps, trailing_timesteps
-from adaptive_diffusion.solvers import sample_unipc
+from adaptive_diffusion.diffusion.noise import derive_seed
+from adaptive_diffusion.diffusion.rollback import rollback_sigmas
+from adaptive_diffusion.diffusion.schedules import DiscreteSchedule, lcm_timesteps, trailing_timesteps
+from adaptive_diffusion.diffusion.unipc import sample_unipc
 
 from .diffusion import signal_and_noise
 from .scenes import Scene, part_of, sample_scene

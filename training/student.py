@@ -16,7 +16,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from adaptive_diffusion.schedules import trailing_timesteps
+from adaptive_diffusion.diffusion.schedules import trailing_timesteps
 
 from .common import Run, averaged_weights, options
 from .data import encoded_scenes

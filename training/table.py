@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from adaptive_diffusion.decision import StudentInfo
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.decision import StudentInfo
+from adaptive_diffusion.gate.percentiles import PercentileTable
 
 from .evaluate import in_batches, score
 from .export import DEMO_MODELS

@@ -11,9 +11,9 @@ from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, fill
 
 if TYPE_CHECKING:
-    from ..calibration import Scored, Task
-    from ..decision import StudentInfo
     from ..estimators import Estimator
+    from ..gate.calibration import Scored, Task
+    from ..gate.decision import StudentInfo
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -35,8 +35,8 @@ def run(chosen: argparse.Namespace) -> str:
     with needing("standalone"):
         from tqdm import tqdm
 
-        from .. import models
-        from ..calibration import Task, calibrate
+        from ..gate.calibration import Task, calibrate
+        from ..standalone import models
     _complete(chosen)
     models.check(chosen.student)
     models.check_words([*prompts, chosen.negative or ""], chosen.student, chosen.estimator)
@@ -51,7 +51,7 @@ def run(chosen: argparse.Namespace) -> str:
 
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
-    from .. import demo, models
+    from ..standalone import demo, models
 
     if chosen.out.suffix != ".json":
         raise ValueError(f"'{chosen.out}' does not end in .json; name the table so")
@@ -67,7 +67,7 @@ def _complete(chosen: argparse.Namespace) -> None:
 
 
 def _student(chosen: argparse.Namespace) -> "StudentInfo":
-    from ..decision import StudentInfo
+    from ..gate.decision import StudentInfo
 
     name, (width, height) = Path(chosen.student).name, chosen.size
     return StudentInfo(name, chosen.student_steps, chosen.student_cfg, width=width, height=height)
@@ -77,8 +77,8 @@ def _score(
     task: "Task", estimator: "Estimator", chosen: argparse.Namespace, starts: Sequence[int]
 ) -> "Iterator[Scored]":
     """The scores of the batches that begin with these prompts."""
-    from .. import models
-    from ..pipeline import AdaptiveDiffusionPipeline
+    from ..standalone import models
+    from ..standalone.pipeline import AdaptiveDiffusionPipeline
 
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
     pipeline, seeds = AdaptiveDiffusionPipeline(estimator, student, None), prompt_seeds(task.seed, len(task.prompts))

@@ -12,6 +12,6 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
-    from ..convert import convert
+    from ..estimators.convert import convert
 
     return f"Wrote {convert(chosen.source, chosen.out)}"

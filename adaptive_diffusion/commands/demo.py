@@ -16,5 +16,5 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(chosen: argparse.Namespace) -> str:
     with needing("standalone"):
-        from .. import demo
+        from ..standalone import demo
     return demo.run(chosen.out)

@@ -11,8 +11,8 @@ from .libraries import needing
 from .options import add_prompts, add_scoring
 
 if TYPE_CHECKING:
-    from ..evaluation import Judge, Judged
-    from ..galleries import Gallery
+    from ..standalone.evaluation import Judge, Judged
+    from ..standalone.galleries import Gallery
 
 ORACLE = "oracle"
 
@@ -43,8 +43,8 @@ def run(chosen: argparse.Namespace) -> str:
     if len(chosen.folders) > 2:
         raise ValueError(f"{len(chosen.folders)} folders came; name one, or two to compare")
     with needing("standalone"):
-        from .. import evaluation
-        from ..galleries import open_gallery
+        from ..standalone import evaluation
+        from ..standalone.galleries import open_gallery
     prompts = read_prompts(chosen.prompts, chosen.column) if chosen.prompts else []
     galleries = [open_gallery(folder, prompts) for folder in chosen.folders]
     if len(galleries) == 2:
@@ -63,7 +63,7 @@ def _judged(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "Judg
     """Every judge's scores of every gallery."""
     from tqdm import tqdm
 
-    from ..evaluation import scores
+    from ..standalone.evaluation import scores
 
     judges = [_judge(name, chosen) for name in chosen.judge or ([] if chosen.fid else ["demo"])]
     total = len(judges) * sum(len(gallery.images) for gallery in galleries)
@@ -72,7 +72,7 @@ def _judged(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "Judg
 
 
 def _judge(name: str, chosen: argparse.Namespace) -> "Judge":
-    from .. import models
+    from ..standalone import models
 
     if name == ORACLE:
         try:
@@ -88,8 +88,8 @@ def _judge(name: str, chosen: argparse.Namespace) -> "Judge":
 def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> list[str]:
     """A line for each gallery's FID."""
     with needing("evaluate"):
-        from .. import fid, models
-        from ..galleries import open_gallery
+        from ..standalone import fid, models
+        from ..standalone.galleries import open_gallery
 
         if chosen.fid_weights is None:
             raise ValueError(f"FID needs Inception's weights; download {fid.WEIGHTS} and name it with --fid-weights")

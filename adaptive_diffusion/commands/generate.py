@@ -11,9 +11,9 @@ from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, fill, positive
 
 if TYPE_CHECKING:
-    from ..percentiles import PercentileTable
-    from ..pipeline import AdaptiveDiffusionPipeline
-    from ..runs import Run
+    from ..gate.percentiles import PercentileTable
+    from ..standalone.pipeline import AdaptiveDiffusionPipeline
+    from ..standalone.runs import Run
 
 REMEMBERED = (
     *("student", "student_steps", "student_cfg", "teacher", "teacher_steps", "teacher_cfg", "strategy", "sigma"),
@@ -52,7 +52,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(chosen: argparse.Namespace) -> str:
     prompts = _prompts(chosen)
     with needing("standalone"):
-        from .. import models, runs
+        from ..standalone import models, runs
     _complete(chosen)
     models.check(chosen.student, chosen.teacher)
     models.check_words([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
@@ -74,7 +74,7 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
 
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
-    from .. import models
+    from ..standalone import models
 
     if chosen.student == models.DEMO:
         fill(chosen, {"teacher": models.DEMO, "estimator": models.DEMO, "table": "Demo"})
@@ -105,7 +105,7 @@ def _about(chosen: argparse.Namespace, prompts: list[str], table: "PercentileTab
 def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "PercentileTable | None") -> None:
     from tqdm import tqdm
 
-    from ..generation import generate
+    from ..standalone.generation import generate
 
     pipeline = _pipeline(chosen)
     if table:
@@ -117,8 +117,8 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "P
 
 
 def _pipeline(chosen: argparse.Namespace) -> "AdaptiveDiffusionPipeline":
-    from .. import models
-    from ..pipeline import AdaptiveDiffusionPipeline
+    from ..standalone import models
+    from ..standalone.pipeline import AdaptiveDiffusionPipeline
 
     estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)

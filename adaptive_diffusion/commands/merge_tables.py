@@ -15,7 +15,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
-    from ..percentiles import PercentileTable
+    from ..gate.percentiles import PercentileTable
 
     if chosen.out.exists():
         raise ValueError(f"'{chosen.out}' is there already; choose another name with --out")

@@ -113,7 +113,7 @@ def nodes() -> dict[str, Any]:
 
 
 def module(name: str) -> Any:
-    """A module of the pack as ComfyUI loaded it, such as "host.teacher"."""
+    """A module of the pack as ComfyUI loaded it, such as "host.sampling.drawing"."""
     root = nodes()["AdaptiveMerge"].__module__.rsplit(".nodes.", 1)[0]
     return sys.modules[f"{root}.{name}"]
 

@@ -115,7 +115,7 @@ def test_the_node_says_what_it_took_and_what_was_to_be_expected(comfy_app):
 
 def searcher(comfy_app, prompts):
     """The node's own searcher over one batch for each prompt."""
-    search = module("host.search")
+    search = module("host.sampling.search")
     made = []
     original = search.Searcher.__init__
 

@@ -45,7 +45,7 @@ def test_what_cannot_be_met_says_what_can(comfy_app):
 
 
 def test_seconds_are_those_of_runs_here(comfy_app, monkeypatch):
-    timing = module("host.timing")
+    timing = module("host.sampling.timing")
     for taken in timing._TAKEN.values():
         taken.clear()
     assert comfy_app.fails(budget(1.0, "seconds")).startswith("Budget: no student has drawn anything since")
@@ -57,7 +57,7 @@ def test_seconds_are_those_of_runs_here(comfy_app, monkeypatch):
 
 
 def test_a_run_without_rejected_images_times_no_teacher(comfy_app):
-    timing = module("host.timing")
+    timing = module("host.sampling.timing")
     timing._TAKEN[timing.TEACHER].clear()
     comfy_app.run(adaptive_graph(k=0.0))
     with pytest.raises(ValueError, match="no teacher has drawn anything"):

@@ -43,7 +43,7 @@ def one_by_one(seed: int = 7) -> dict:
 @pytest.fixture(autouse=True)
 def tables(monkeypatch, tmp_path):
     """The user's tables in a folder of this test."""
-    folders = module("host.folders")
+    folders = module("host.files.tables")
     monkeypatch.setattr(folders, "user_tables", lambda: tmp_path / "tables")
     return tmp_path / "tables"
 
@@ -65,10 +65,10 @@ def test_the_scores_are_those_of_student_sample_with_seed_plus_number(comfy_app,
 
 def test_the_table_is_saved_offered_and_described(comfy_app, tables):
     run = comfy_app.run(graph("my own", batch=5))
-    table = module("adaptive_diffusion.percentiles").PercentileTable.load(tables / "my own.json")
+    table = module("adaptive_diffusion.gate.percentiles").PercentileTable.load(tables / "my own.json")
     assert table.scores == scores(run)
     assert [path.name for path in tables.iterdir()] == ["my own.json"]
-    assert "my own" in module("host.folders").table_choices()
+    assert "my own" in module("host.files.tables").table_choices()
     assert table.estimator == {"name": "Demo", "dtype": "float32"}
     assert (table.student["steps"], table.student["sampler"], table.student["width"]) == (2, "euler", 64)
     assert (table.prompts["count"], table.prompts["seed"]) == (len(PROMPTS), 7)
@@ -113,7 +113,7 @@ def test_models_take_turns_once_for_many_batches(comfy_app, monkeypatch):
     turns: list[str] = []
     watched = [
         (core.CLIPTextEncode, "encode", "text"),
-        (module("host.calibration"), "run_jobs", "draw"),
+        (module("host.sampling.calibration"), "run_jobs", "draw"),
         (core.VAEDecode, "decode", "decode"),
     ]
     for owner, name, what in watched:
@@ -160,9 +160,9 @@ def test_a_given_sampler_is_not_recorded_as_another(comfy_app):
 
 
 def test_settings_of_another_student_are_refused(comfy_app, monkeypatch):
-    calibration = module("host.calibration")
+    calibration = module("host.sampling.calibration")
     names = iter(["one"])
-    monkeypatch.setattr(module("host.student"), "model_name", lambda model: next(names, "one"))
+    monkeypatch.setattr(module("host.sampling.student"), "model_name", lambda model: next(names, "one"))
     monkeypatch.setattr(calibration, "model_name", lambda model: "two")
     assert "the settings are of the student one, but the model is two" in comfy_app.fails(graph("mixed"))
 

@@ -16,7 +16,7 @@ ROWS = 2
 @pytest.mark.parametrize("family", ["EPS", "ZSNR", "FLOW"])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_every_schedule_enters_at_the_rollback_level_and_falls_to_zero(family, scheduler):
-    schedules = module("host.schedules")
+    schedules = module("host.sampling.schedules")
     model = tiny_model(family)
     schedule = schedules.ModelSchedule(model.get_model_object("model_sampling"))
     for rollback in (0.001, 0.3, 1.0):
@@ -86,7 +86,7 @@ def test_regenerating_evaluates_the_model_once_a_step_from_the_top(scheduler, co
 
 def test_linked_sigmas_are_entered_at_the_rollback_level(comfy_app, calls):
     model = tiny_model("EPS")
-    start = module("host.schedules").ModelSchedule(model.get_model_object("model_sampling")).sigma_at(0.5)
+    start = module("host.sampling.schedules").ModelSchedule(model.get_model_object("model_sampling")).sigma_at(0.5)
     settings = {"steps": 30, "rollback": 0.5, "rollback_scale": "schedule"}
     graph = teacher_graph(comfy_app, model, **settings)
     comfy_app.give["sigmas"] = torch.tensor([14.6, 5.0, start / 2, start / 4, 0.0])

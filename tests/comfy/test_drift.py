@@ -12,7 +12,7 @@ from .tools import module
 @pytest.fixture(autouse=True)
 def running(monkeypatch, tmp_path):
     """The folder of the running tables, and beside it a table of numbers from nobody in particular."""
-    monkeypatch.setattr(module("host.folders"), "user_tables", lambda: tmp_path / "percentiles")
+    monkeypatch.setattr(module("host.files.tables"), "user_tables", lambda: tmp_path / "percentiles")
     (tmp_path / "percentiles").mkdir()
     (tmp_path / "percentiles" / "hundred.json").write_text(json.dumps({str(k): k for k in range(5, 100, 5)}))
     return tmp_path / "running"

@@ -45,7 +45,7 @@ def test_an_edit_is_scored_against_its_text_and_the_worse_image_refined(comfy_ap
 def test_a_student_edits_as_core_does_from_the_same_noise_level(comfy_app, picture):
     parts = edited(0.6, k=0)
     model = comfy_app.run(keep(parts, model=["student_models", 0])).kept["model"][0]
-    schedules = module("host.schedules")
+    schedules = module("host.sampling.schedules")
     comfy_app.give["sigmas"] = schedules.entered_sigmas(model, "lcm", 3, "schedule", 0.6, "euler")
     parts["sigmas"] = node("TestGive", name="sigmas")
     parts["noise"] = node("RandomNoise", noise_seed=1)

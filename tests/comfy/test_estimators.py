@@ -91,7 +91,7 @@ def scoring(estimator: str, prompt: str = PROMPT, **options) -> dict:
 
 
 def choices() -> list[str]:
-    return module("host.estimator_files").estimator_choices()
+    return module("host.files.estimators").estimator_choices()
 
 
 def test_both_folders_are_known_with_their_extensions():
@@ -105,7 +105,7 @@ def test_both_folders_are_known_with_their_extensions():
 def test_folders_of_extra_model_paths_stay_the_first(name, tmp_path, monkeypatch):
     paths, extensions = folder_paths.folder_names_and_paths[name]
     monkeypatch.setitem(folder_paths.folder_names_and_paths, name, ([str(tmp_path)], {".ckpt"}))
-    module("host.estimator_files").register_estimators()
+    module("host.files.estimators").register_estimators()
     assert folder_paths.folder_names_and_paths[name] == ([str(tmp_path), paths[-1]], {".ckpt", *extensions})
 
 
@@ -133,7 +133,7 @@ def test_a_file_that_may_not_be_read_is_no_choice(folders, reward, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(module("host.estimator_files"), "kind_of", refuse)
+    monkeypatch.setattr(module("host.files.estimators"), "kind_of", refuse)
     assert choices() == ["demo"]
 
 
@@ -166,7 +166,7 @@ def test_clip_reads_prompts_with_comfyuis_own_tokenizer(clip, comfy_app):
 def test_a_name_in_both_folders_means_the_first(folders):
     for name in ("image_reward", "quality_estimators"):
         save_file(tiny_reward(), folders / name / "same.safetensors")
-    path = module("host.estimator_files").estimator_path("same.safetensors")
+    path = module("host.files.estimators").estimator_path("same.safetensors")
     assert path.parent.name == "quality_estimators"
 
 

@@ -71,7 +71,7 @@ def test_a_student_draws_what_diffusers_pipeline_draws(model, name, steps):
 
 @pytest.mark.parametrize("steps", tiny.TEACHER_STEPS)
 def test_regenerating_draws_what_diffusers_pipeline_draws(model, steps):
-    decide = module("adaptive_diffusion.decision")
+    decide = module("adaptive_diffusion.gate.decision")
     links = {
         "decision": decide.decide(decide.QualityScores((0.0,)), 0.5),
         "latent": {"samples": torch.ones(tiny.SHAPE)},

@@ -73,7 +73,7 @@ def test_a_patch_that_asks_for_its_rows_gets_those_of_the_rejected_images():
 
 
 def test_images_of_several_batches_get_their_own_rows():
-    decide = module("adaptive_diffusion.decision")
+    decide = module("adaptive_diffusion.gate.decision")
     scores = [(0.0, 1.0, 1.0, 0.0), (1.0, 1.0, 0.0, 1.0)]
     decisions = [decide.decide(decide.QualityScores(values), 0.5) for values in scores]
     model, positive, negative, _ = arguments(patched(Prompted(strengths())))

@@ -80,7 +80,7 @@ def test_one_evaluation_is_that_of_diffusers(model, guidance):
 
 @pytest.mark.parametrize("guidance", tiny.GUIDANCE)
 def test_four_steps_are_those_of_diffusers(model, guidance):
-    schedule = module("host.schedules")
+    schedule = module("host.sampling.schedules")
     ours = guided(model, guidance)
     sigmas = schedule.full_sigmas(ours, "lcm", tiny.STEPS, "lcm")
     noises = map(tiny.step_noise, range(1, tiny.STEPS))
@@ -111,7 +111,7 @@ def test_a_lora_works_on_top(model):
     alone, both = model.clone(), guided(model, 8.0)
     alone.add_patches(lora)
     both.add_patches(lora)
-    bias = module("adaptive_diffusion.guidance_embedding").guidance_bias(
+    bias = module("adaptive_diffusion.diffusion.guidance_embedding").guidance_bias(
         Path(folder_paths.get_full_path("diffusion_models", NAME)), 8.0
     )
     expected = model.clone()
@@ -121,7 +121,7 @@ def test_a_lora_works_on_top(model):
 
 
 def test_only_unets_with_a_guidance_embedding_are_offered(weights):
-    assert module("host.unet_files").unet_choices() == [NAME]
+    assert module("host.files.unets").unet_choices() == [NAME]
 
 
 def test_what_cannot_be_guided_is_refused(model):

@@ -11,16 +11,16 @@ from .tools import module
 
 
 def scores(*values, **options):
-    return module("adaptive_diffusion.decision").QualityScores(tuple(map(float, values)), **options)
+    return module("adaptive_diffusion.gate.decision").QualityScores(tuple(map(float, values)), **options)
 
 
 def student(**settings):
-    return module("adaptive_diffusion.decision").StudentInfo(**settings)
+    return module("adaptive_diffusion.gate.decision").StudentInfo(**settings)
 
 
 def table(*values, estimator="external", dtype="float32", **student_settings):
     made_for = {"name": estimator, "dtype": dtype}
-    percentiles = module("adaptive_diffusion.percentiles").PercentileTable
+    percentiles = module("adaptive_diffusion.gate.percentiles").PercentileTable
     return percentiles.from_scores("made", values, made_for, student(**student_settings))
 
 
@@ -92,7 +92,7 @@ def test_official_tables_say_nothing_of_being_sure():
 
 
 def test_the_node_says_how_many_were_rejected_and_how_sure_it_is():
-    verdict = module("host.verdict")
+    verdict = module("host.gate")
     made = verdict.by_table([scores(40, 60)], table(*range(101)), 50.0, None)
     text = verdict.summary(made)
     assert text.startswith("1 of 2 rejected under 50.000, from 101 scores: 95% sure that it belongs between 40.")

@@ -15,7 +15,7 @@ from .tools import module
 
 @pytest.fixture
 def tables(monkeypatch, tmp_path):
-    monkeypatch.setattr(module("host.folders"), "user_tables", lambda: tmp_path)
+    monkeypatch.setattr(module("host.files.tables"), "user_tables", lambda: tmp_path)
     return tmp_path
 
 
@@ -84,10 +84,10 @@ def test_a_report_shows_every_final_image_and_what_a_rejected_one_was(comfy_app)
 
 def test_calibrating_tells_how_far_it_is_and_how_the_scores_lie(comfy_app, tables):
     run = comfy_app.run(calibration_graph("mine", demo_prompts(10), batch=4))
-    told = [data for event, data in comfy_app.server.events if event == "adaptive_diffusion.calibration"]
+    told = [data for event, data in comfy_app.server.events if event == "adaptive_diffusion.gate.calibration"]
     assert [(each["node"], each["done"], each["total"]) for each in told] == [("calibrate", n, 10) for n in (4, 8, 10)]
     assert told[0]["left"] is None
     assert told[1]["left"] == pytest.approx(2 / told[1]["rate"])
-    table = module("adaptive_diffusion.percentiles").PercentileTable.load(tables / "mine.json")
+    table = module("adaptive_diffusion.gate.percentiles").PercentileTable.load(tables / "mine.json")
     assert told[2]["outline"]["scores"] == pytest.approx(numpy.percentile(table.scores, told[2]["outline"]["k"]))
     assert run.ui["calibrate"]["adaptive_table"][0]["outline"] == outlines()["mine"]

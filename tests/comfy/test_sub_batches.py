@@ -24,7 +24,7 @@ def conditioning(seed: int, rows: int = BATCH, tokens: int = 5, **options):
 
 
 def refine(model, positive, negative, latent, rejected, sampler="euler", rollback=0.7, steps=4, **options):
-    decide = module("adaptive_diffusion.decision")
+    decide = module("adaptive_diffusion.gate.decision")
     values = tuple(0.0 if i in rejected else 1.0 for i in range(BATCH))
     decision = decide.decide(decide.QualityScores(values), 0.5)
     defaults = {"seed": 5, "cfg": 3.0, "scheduler": "uniform", "rollback_scale": "schedule", "max_batch": 16}
@@ -130,7 +130,7 @@ def test_a_smaller_teacher_batch_changes_nothing(max_batch):
 
 def test_one_frame_of_five_dimensions_works():
     five = {"samples": latent(8, 8)["samples"].unsqueeze(2)}
-    hosted = module("host.latents")
+    hosted = module("host.rows.latents")
     assert hosted.check_latent(five).shape == (BATCH, 4, 1, 8, 8)
     noise = hosted.row_noise(five, range(BATCH), BATCH, 5)
     part = hosted.take(five, REJECTED)
@@ -142,7 +142,7 @@ def test_regenerating_equals_core_ksampler_on_those_rows():
 
     from .conftest import nodes
 
-    decide = module("adaptive_diffusion.decision")
+    decide = module("adaptive_diffusion.gate.decision")
     decision = decide.decide(decide.QualityScores((1.0, 0.0, 1.0, 0.0)), 0.5)
     model, positive, negative = tiny_model("EPS"), conditioning(1, BATCH), conditioning(2, 1)
     core = common_ksampler(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adaptive_diffusion.noise import derive_seed
+from adaptive_diffusion.diffusion.noise import derive_seed
 from benchmarks import sdxl
 from benchmarks.counting import counting
 from benchmarks.official import OfficialSteps

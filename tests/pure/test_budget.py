@@ -1,6 +1,6 @@
 import pytest
 
-from adaptive_diffusion.budget import Costs, evaluations
+from adaptive_diffusion.gate.cost import Costs, evaluations
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import functools
 import pytest
 import torch
 
-from adaptive_diffusion import demo, models
 from adaptive_diffusion.__main__ import main
-from adaptive_diffusion.percentiles import PercentileTable
-from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline
+from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.standalone import demo, models
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 
 torch.set_num_threads(1)
 PROMPTS = demo.PROMPTS[:7]

@@ -6,7 +6,7 @@ import numpy
 import pytest
 from scipy import stats
 
-from adaptive_diffusion.comparison import duel, mean, share
+from adaptive_diffusion.standalone.comparison import duel, mean, share
 
 Z = 1.959963984540054
 

@@ -4,7 +4,7 @@ import numpy
 import pytest
 from scipy import special, stats
 
-from adaptive_diffusion.confidence import prompts_to_halve, rejection_interval, threshold_interval
+from adaptive_diffusion.gate.confidence import prompts_to_halve, rejection_interval, threshold_interval
 
 CALIBRATIONS = 2000
 SIZES = (100, 500, 2000)

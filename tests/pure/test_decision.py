@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from adaptive_diffusion.decision import GateDecision, QualityScores, decide
+from adaptive_diffusion.gate.decision import GateDecision, QualityScores, decide
 
 
 def test_rejects_strictly_below_and_a_tie_keeps_the_student():

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from adaptive_diffusion import demo
 from adaptive_diffusion.__main__ import main
-from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline
+from adaptive_diffusion.standalone import demo
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 from training.exact_judge import read_caption
 from training.scenes import part_of
 

@@ -4,8 +4,8 @@ import numpy
 import pytest
 from scipy import stats
 
-from adaptive_diffusion.drift import REPAY, STRAY, WINDOW, RunningThreshold
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.drift import REPAY, STRAY, WINDOW, RunningThreshold
+from adaptive_diffusion.gate.percentiles import PercentileTable
 from benchmarks.drift import IMAGES, NORMAL, Distribution, simulate, step, track, within
 
 RUNS = 100

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from adaptive_diffusion import demo, models
 from adaptive_diffusion.__main__ import main
-from adaptive_diffusion.runs import image_name
+from adaptive_diffusion.standalone import demo, models
+from adaptive_diffusion.standalone.runs import image_name
 from training.scenes import dataset
 
 torch.set_num_threads(1)

@@ -14,12 +14,12 @@ import scipy.linalg
 import torch
 from PIL import Image
 
-import adaptive_diffusion
+from adaptive_diffusion import standalone
 from adaptive_diffusion.__main__ import main
 
 pytest.importorskip("torchmetrics", reason="torchmetrics is not installed (extra `evaluate`)")
 
-from adaptive_diffusion import fid  # noqa: E402
+from adaptive_diffusion.standalone import fid  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -134,8 +134,8 @@ def test_missing_libraries_are_one_sentence(tmp_path, monkeypatch, capsys, libra
     write_noise(tmp_path / "a", 1, 4)
     torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "some.pth")
     monkeypatch.setitem(sys.modules, library, None)
-    monkeypatch.delitem(sys.modules, "adaptive_diffusion.fid")
-    monkeypatch.delattr(adaptive_diffusion, "fid")
+    monkeypatch.delitem(sys.modules, "adaptive_diffusion.standalone.fid")
+    monkeypatch.delattr(standalone, "fid")
     folder = str(tmp_path / "a")
     with pytest.raises(SystemExit, match="^2$"):
         main(["evaluate", folder, "--fid", folder, "--fid-weights", str(tmp_path / "some.pth")])

@@ -16,11 +16,11 @@ import pytest
 import torch
 from PIL import Image
 
-from adaptive_diffusion import demo, models, runs
 from adaptive_diffusion.__main__ import main
-from adaptive_diffusion.decision import StudentInfo
-from adaptive_diffusion.percentiles import PercentileTable
-from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline
+from adaptive_diffusion.gate.decision import StudentInfo
+from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.standalone import demo, models, runs
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 
 torch.set_num_threads(1)
 PACK = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ import torch
 from diffusers import LatentConsistencyModelPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
 
-from adaptive_diffusion.guidance_embedding import guidance_bias, guidance_embedding, takes_guidance
+from adaptive_diffusion.diffusion.guidance_embedding import guidance_bias, guidance_embedding, takes_guidance
 
 GUIDANCE = (1.0, 4.5, 8.0)
 

@@ -6,7 +6,7 @@ import numpy
 import pytest
 from scipy import stats
 
-from adaptive_diffusion.comparison import mean
+from adaptive_diffusion.standalone.comparison import mean
 from benchmarks.intervals import clustered, told
 
 VALUES = numpy.random.default_rng(1).normal(size=40)

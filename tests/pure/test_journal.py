@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from adaptive_diffusion.journal import Journal
+from adaptive_diffusion.gate.journal import Journal
 
 ABOUT = {"estimator": {"name": "Demo", "dtype": "float32"}, "prompts": {"count": 9, "seed": 3}, "batch": 2}
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from adaptive_diffusion.noise import PerSampleNoise, derive_seed
+from adaptive_diffusion.diffusion.noise import PerSampleNoise, derive_seed
 
 torch.set_num_threads(1)
 

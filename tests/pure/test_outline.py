@@ -3,9 +3,9 @@ import json
 import numpy
 import pytest
 
-from adaptive_diffusion.confidence import threshold_interval
-from adaptive_diffusion.outline import outline
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.confidence import threshold_interval
+from adaptive_diffusion.gate.outline import outline
+from adaptive_diffusion.gate.percentiles import PercentileTable
 
 SCORES = numpy.random.default_rng(3).normal(size=150).tolist()
 

@@ -10,8 +10,8 @@ import numpy
 import pytest
 
 from adaptive_diffusion.__main__ import main
-from adaptive_diffusion.decision import StudentInfo
-from adaptive_diffusion.percentiles import PercentileTable
+from adaptive_diffusion.gate.decision import StudentInfo
+from adaptive_diffusion.gate.percentiles import PercentileTable
 
 BUNDLED = Path(__file__).resolve().parents[2] / "percentiles"
 JUDGE = {"name": "ImageReward", "dtype": "float32"}

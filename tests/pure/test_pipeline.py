@@ -20,9 +20,9 @@ from diffusers import (
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from adaptive_diffusion.noise import derive_seed
-from adaptive_diffusion.percentiles import PercentileTable
-from adaptive_diffusion.pipeline import AdaptiveDiffusionPipeline, in_mode
+from adaptive_diffusion.diffusion.noise import derive_seed
+from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
 
 torch.set_num_threads(1)
 diffusers.utils.logging.set_verbosity_error()

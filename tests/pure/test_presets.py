@@ -3,8 +3,8 @@ from dataclasses import astuple
 import numpy
 import pytest
 
+from adaptive_diffusion.diffusion.rollback import SCALES
 from adaptive_diffusion.presets import PRESETS
-from adaptive_diffusion.rollback import SCALES
 
 presets = pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))
 

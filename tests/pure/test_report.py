@@ -6,7 +6,7 @@ import numpy
 import pytest
 from PIL import Image, ImageColor
 
-from adaptive_diffusion.decision import QualityScores, StudentInfo, decide
+from adaptive_diffusion.gate.decision import QualityScores, StudentInfo, decide
 from adaptive_diffusion.report import (
     AMBER,
     CARD,

@@ -6,8 +6,8 @@ import numpy
 import pytest
 import torch
 
-from adaptive_diffusion.rollback import SCALES, rollback_sigmas, start_sigma
-from adaptive_diffusion.schedules import DiscreteSchedule, FlowSchedule, from_diffusers, official_timesteps
+from adaptive_diffusion.diffusion.rollback import SCALES, rollback_sigmas, start_sigma
+from adaptive_diffusion.diffusion.schedules import DiscreteSchedule, FlowSchedule, from_diffusers, official_timesteps
 
 torch.set_num_threads(1)
 

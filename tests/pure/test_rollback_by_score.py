@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from adaptive_diffusion.rollback_by_score import LEVELS, RollbackByScore
+from adaptive_diffusion.gate.rollback_by_score import LEVELS, RollbackByScore
 
 
 def test_it_runs_from_near_at_the_threshold_to_far_at_the_distance_and_stays_there():

@@ -3,10 +3,10 @@ import math
 
 import pytest
 
-from adaptive_diffusion.decision import StudentInfo
-from adaptive_diffusion.drift import WINDOW
-from adaptive_diffusion.percentiles import PercentileTable
-from adaptive_diffusion.running import COUNTED, FORMAT, RUNS, VERSION, RunningTable
+from adaptive_diffusion.gate.decision import StudentInfo
+from adaptive_diffusion.gate.drift import WINDOW
+from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.gate.running import COUNTED, FORMAT, RUNS, VERSION, RunningTable
 
 JUDGE = {"name": "Judge", "dtype": "float32"}
 STUDENT = StudentInfo(name="turbo", steps=2, seed=7)

@@ -8,7 +8,8 @@ import os
 import pytest
 from PIL import Image
 
-from adaptive_diffusion import files, runs
+from adaptive_diffusion import files
+from adaptive_diffusion.standalone import runs
 
 ABOUT = {"prompts": {"count": 7}, "k": 50.0, "size": (64, 64), "batch": 2}
 TOTAL, BATCH = 7, 2

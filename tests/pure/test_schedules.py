@@ -5,7 +5,7 @@ import numpy
 import pytest
 import torch
 
-from adaptive_diffusion.schedules import (
+from adaptive_diffusion.diffusion.schedules import (
     DiscreteSchedule,
     FlowSchedule,
     from_diffusers,

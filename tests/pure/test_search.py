@@ -1,6 +1,6 @@
 import pytest
 
-from adaptive_diffusion.search import best_of, expected_candidates
+from adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
 
 SCORES = [[0.9, 0.0, 0.0], [0.1, 0.6, 0.9], [0.3, 0.2, 0.4], [0.2, 0.2, 0.1]]
 

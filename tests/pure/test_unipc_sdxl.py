@@ -16,9 +16,9 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from adaptive_diffusion.rollback import rollback_sigmas
-from adaptive_diffusion.schedules import from_diffusers, official_timesteps
-from adaptive_diffusion.solvers import sample_unipc
+from adaptive_diffusion.diffusion.rollback import rollback_sigmas
+from adaptive_diffusion.diffusion.schedules import from_diffusers, official_timesteps
+from adaptive_diffusion.diffusion.unipc import sample_unipc
 
 torch.set_num_threads(1)
 

@@ -1,4 +1,4 @@
-// What an image costs on average: see adaptive_diffusion/budget.py.
+// What an image costs on average: see adaptive_diffusion/gate/cost.py.
 
 const evaluations = ({ steps, cfg }) => (cfg === undefined ? undefined : steps * (cfg === 1 ? 1 : 2));
 const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);

@@ -95,7 +95,7 @@ export function reportedImages({ adaptive_report: entries, adaptive_thumbnails: 
   return { names, before, scores: each("score"), finals: each("final_score"), verdicts, prompts: each("prompt") };
 }
 
-/** A table in the making or made: see host/display.py and host/outlines.py. */
+/** A table in the making or made: see host/shown.py and host/files/outlines.py. */
 export function tablePage({ done, total, rate, left, name, count, outline }) {
   const bar = `<div class="bar"><div style="width: ${(100 * done) / total}%"></div></div>`;
   const heading = name

@@ -1,0 +1,1 @@
+"""Noise schedules, rollback, solvers and noise: what denoising takes, whoever runs it."""

@@ -1,0 +1,1 @@
+"""Who is rejected: scores, tables, verdicts, and what they cost."""

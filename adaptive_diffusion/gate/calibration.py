@@ -1,0 +1,69 @@
+"""Calibrating: a student's scores for many prompts, journalled as they come, and saved as their table."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..prompts import described
+from .decision import OF_ONE_BATCH, StudentInfo
+from .journal import Journal
+from .percentiles import PercentileTable
+
+JOURNAL = ".journal"
+Scored = tuple[int, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is calibrated. estimator {name, dtype}. Prompt i is drawn with seed + i, `batch` prompts at a time."""
+
+    estimator: Mapping[str, str]
+    student: StudentInfo
+    prompts: Sequence[str]
+    seed: int
+    batch: int
+
+    def about(self) -> dict[str, Any]:
+        """What must be the same for a run to go on where another stopped."""
+        student = {key: value for key, value in asdict(self.student).items() if key not in OF_ONE_BATCH}
+        prompts = described(self.prompts, self.seed)
+        return {"estimator": self.estimator, "student": student, "prompts": prompts, "batch": self.batch}
+
+
+def calibrate(
+    path: Path,
+    task: Task,
+    score: Callable[[Sequence[int]], Iterable[Scored]],
+    tell: Callable[[Mapping[int, float]], None],
+) -> PercentileTable:
+    """The task's table at `path`, made now unless it is there: what an earlier run has scored is not scored again.
+
+    score: given the numbers of the prompts that the batches still to do begin with, yields each with the batch's
+    scores. tell: called with all scores by prompt number after every batch. ValueError where the table or the journal
+    at `path` is of another task.
+    """
+    if path.exists():
+        return _finished(path, task)
+    journal = Journal(path.with_suffix(JOURNAL), task.about())
+    for first, scores in score([i for i in range(0, len(task.prompts), task.batch) if i not in journal.scores]):
+        journal.add(first, scores)
+        tell(journal.scores)
+    ordered = [journal.scores[i] for i in range(len(task.prompts))]
+    prompts = described(task.prompts, task.seed)
+    table = PercentileTable.from_scores(path.stem, ordered, task.estimator, task.student, prompts)
+    table.save(path)
+    journal.close()
+    return table
+
+
+def _finished(path: Path, task: Task) -> PercentileTable:
+    """The table that this calibration has made already; ValueError where it is another's."""
+    table, about = PercentileTable.load(path), task.about()
+    known = {key: value for key, value in about["student"].items() if value is not None}
+    for part, now in (("estimator", about["estimator"]), ("student", known), ("prompts", about["prompts"])):
+        if getattr(table, part) != now:
+            raise ValueError(
+                f"table '{path.stem}' exists with {part} {dict(getattr(table, part))}, not {now}; choose another name"
+            )
+    return table

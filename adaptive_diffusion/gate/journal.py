@@ -1,0 +1,80 @@
+"""Scores of an unfinished calibration, kept so that a killed run loses none of them."""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..files import append_lines, keep_lines, whole_lines
+
+FORMAT = "adaptive-diffusion journal"
+VERSION = 1
+SECONDS_AT_RISK = 1.0
+
+
+class Journal:
+    """A file with one line for what is calibrated and one for every batch of scores.
+
+    A line outlives the process at once; a power cut takes the lines of the last SECONDS_AT_RISK at most.
+    scores: those of earlier runs and of this one, by the number of their prompt.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, Any]):
+        """Go on with the journal at `path`, or begin one; ValueError where it is of another calibration or damaged."""
+        self.path = path
+        self.scores: dict[int, float] = {}
+        self._last_through = -math.inf
+        head = {"format": FORMAT, "version": VERSION, **about}
+        lines = whole_lines(path)
+        keep_lines(path, lines)
+        if not lines:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(head)
+            return
+        self._check_head(lines[0], json.loads(json.dumps(head)))
+        for line in lines[1:]:
+            self.scores |= _batch(line, path)
+
+    def add(self, first: int, scores: Sequence[float]) -> None:
+        """Keep the scores of the prompts from number `first` on."""
+        self._append({"first": first, "scores": list(scores)})
+        self.scores |= dict(enumerate(scores, first))
+
+    def close(self) -> None:
+        """Remove the file, once its scores are safe in a table."""
+        self.path.unlink(missing_ok=True)
+
+    def _append(self, content: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        through = now - self._last_through >= SECONDS_AT_RISK
+        append_lines(self.path, [json.dumps(content).encode()], through)
+        self._last_through = now if through else self._last_through
+
+    def _check_head(self, line: bytes, expected: dict[str, Any]) -> None:
+        found = _parsed(line, self.path)
+        for key in expected:
+            if found.get(key) != expected[key]:
+                raise ValueError(
+                    f"an unfinished calibration '{self.path.stem}' has {key} {found.get(key)!r} instead of "
+                    f"{expected[key]!r}; choose another name, or delete {self.path.name} to begin again"
+                )
+
+
+def _parsed(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} is damaged; delete it to begin this calibration again")
+    return content
+
+
+def _batch(line: bytes, path: Path) -> dict[int, float]:
+    content = _parsed(line, path)
+    first, scores = content.get("first"), content.get("scores")
+    if not isinstance(first, int) or not isinstance(scores, list) or not all(isinstance(s, float) for s in scores):
+        raise ValueError(f"{path.name} is damaged; delete it to begin this calibration again")
+    return dict(enumerate(scores, first))

@@ -1,0 +1,220 @@
+"""Percentile tables: how an estimator's scores are distributed over one student's images.
+
+The threshold tau is the k-th percentile of such scores (arXiv 2312.10835, section 4.3).
+"""
+
+import datetime
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from ..files import write_atomically
+from .decision import StudentInfo
+
+FORMAT = "adaptive-diffusion percentiles"
+VERSION = 1
+KNOTS = tuple(range(10, 100, 10))
+_DESCRIPTION = ("estimator", "student", "prompts", "created", "source")
+
+
+@dataclass(frozen=True)
+class PercentileTable:
+    """Percentiles of student scores, with what is known of how they were made.
+
+    percentiles: {k in percent: score}, strictly inside 0..100, scores not decreasing.
+    scores: the raw scores, where kept, ascending; any k is then exact.
+    estimator {name, dtype}, student (fields of StudentInfo), prompts {name, count}: empty where unknown.
+    created: when the last score came, in UTC.
+    """
+
+    name: str
+    percentiles: Mapping[float, float]
+    scores: tuple[float, ...] = ()
+    estimator: Mapping[str, Any] = field(default_factory=dict)
+    student: Mapping[str, Any] = field(default_factory=dict)
+    prompts: Mapping[str, Any] = field(default_factory=dict)
+    created: str = ""
+    source: str = ""
+
+    @classmethod
+    def load(cls, path: Path) -> "PercentileTable":
+        """Read a table file, in this project's form or the official {"10": score, ...}; ValueError if it is neither."""
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ValueError(f"table '{path.stem}' is not a complete JSON file ({error}); make it again") from error
+        return cls.parse(content, path.stem)
+
+    @classmethod
+    def parse(cls, content: Any, name: str) -> "PercentileTable":
+        """Build a table from parsed JSON; see `load`."""
+        if not isinstance(content, dict) or not content:
+            raise ValueError(f"table '{name}' holds no percentiles; expected an object such as {{\"50\": 0.6}}")
+        if "percentiles" not in content:
+            return cls(name, _knots(content, name))
+        if content.get("format") != FORMAT or content.get("version") != VERSION:
+            raise ValueError(
+                f"table '{name}' has format {content.get('format')!r} version {content.get('version')!r}; "
+                f"this pack reads {FORMAT!r} version {VERSION}"
+            )
+        scores = _ascending(content.get("scores", ()), name)
+        percentiles = _knots(content["percentiles"], name)
+        _check_agreement(percentiles, scores, name)
+        described = {key: content[key] for key in _DESCRIPTION if content.get(key)}
+        for key, value in described.items():
+            kind, wanted = (str, "text") if key in ("created", "source") else (dict, "an object")
+            if not isinstance(value, kind):
+                raise ValueError(f"table '{name}' describes its {key} as {value!r}; expected {wanted}")
+        return cls(name, percentiles, scores, **described)
+
+    @classmethod
+    def from_scores(
+        cls,
+        name: str,
+        scores: Iterable[float],
+        estimator: Mapping[str, Any],
+        student: StudentInfo | None = None,
+        prompts: Mapping[str, Any] | None = None,
+        source: str = "",
+    ) -> "PercentileTable":
+        """A table of raw `scores`, so that every k from 0 to 100 is exact (numpy.percentile, linear)."""
+        values = _ascending(list(scores), name)
+        if not values:
+            raise ValueError(f"table '{name}' would hold no scores; score at least one image")
+        known = student.settings if student else {}
+        created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        return cls(name, _deciles(values), values, estimator, known, prompts or {"count": len(values)}, created, source)
+
+    def threshold(self, k: float) -> float:
+        """The score below which the worst `k` percent lie; -inf at k=0 (accept all), +inf at k=100 (reject all)."""
+        if not 0 <= k <= 100:
+            raise ValueError(f"k is {k:g}; choose a percentage from 0 to 100")
+        if k in (0, 100):
+            return math.inf if k else -math.inf
+        if self.scores:
+            return float(numpy.percentile(self.scores, k))
+        knots = sorted(self.percentiles)
+        if not knots[0] <= k <= knots[-1]:
+            raise ValueError(
+                f"k is {k:g}, but table '{self.name}' only knows {knots[0]:g} to {knots[-1]:g}; "
+                "choose a k in that range, 0 or 100, or make a table of your own scores"
+            )
+        return float(numpy.interp(k, knots, [self.percentiles[x] for x in knots]))
+
+    def merge(self, other: "PercentileTable") -> "PercentileTable":
+        """The table of both tables' raw scores, the same whichever comes first; it is called as this one.
+
+        Refuses tables of another estimator or student, naming what differs. Every score counts, so that a table
+        merged twice counts double: scores carry no name to tell the same image from another of equal score.
+        """
+        for table in (self, other):
+            if not table.scores:
+                raise ValueError(f"table '{table.name}' keeps no raw scores, so it cannot be merged; make it again")
+        scores = tuple(sorted(self.scores + other.scores))
+        named = _joined(*(str(table.prompts.get("name", "")) for table in (self, other)))
+        return replace(
+            self,
+            percentiles=_deciles(scores),
+            scores=scores,
+            estimator=_common("estimator", self, other),
+            student=_common("student", self, other),
+            prompts={**({"name": named} if named else {}), "count": len(scores)},
+            created=max(self.created, other.created),
+            source=_joined(self.source, other.source),
+        )
+
+    def check_estimator(self, name: str, dtype: str) -> None:
+        """ValueError where the table was made with another estimator, or with this one in another precision."""
+        made_for, made_in = self.estimator.get("name", name), self.estimator.get("dtype", dtype)
+        if made_for != name:
+            raise ValueError(
+                f"table '{self.name}' was made for the estimator {made_for}, but the scores are of {name}; "
+                f"choose a table of {name}"
+            )
+        if made_in != dtype:
+            raise ValueError(
+                f"table '{self.name}' was made in {made_in}, but the scores are {dtype}; "
+                "load the estimator in the table's precision"
+            )
+
+    def differences(self, student: StudentInfo) -> list[str]:
+        """Where `student`'s known settings differ from those the table was made with, each as one phrase."""
+        now = asdict(student)
+        return [
+            f"{key} {now[key]} instead of {value}"
+            for key, value in self.student.items()
+            if now.get(key) is not None and now[key] != value
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write the table as JSON; a reader sees the old file or the new one, never half of one."""
+        content = {"format": FORMAT, "version": VERSION, **{key: getattr(self, key) for key in _DESCRIPTION}}
+        for key in ("estimator", "student", "prompts"):
+            content[key] = dict(sorted(content[key].items()))
+        content["percentiles"] = {f"{k:g}": score for k, score in sorted(self.percentiles.items())}
+        content["scores"] = list(self.scores)
+        write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _knots(content: Any, name: str) -> dict[float, float]:
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f"table '{name}' holds no percentiles; expected an object such as {{\"50\": 0.6}}")
+    try:
+        knots = {float(k): score for k, score in content.items()}
+    except ValueError as error:
+        raise ValueError(f"table '{name}' has a percentile that is not a number ({error})") from error
+    if not all(0 < k < 100 for k in knots):
+        raise ValueError(f"table '{name}' has percentiles {sorted(knots)}; each must lie between 0 and 100")
+    ordered = _finite([knots[k] for k in sorted(knots)], name)
+    if list(ordered) != sorted(ordered):
+        raise ValueError(f"table '{name}' is not monotone: its scores must not fall as the percentile rises")
+    return dict(zip(sorted(knots), ordered, strict=True))
+
+
+def _finite(scores: Any, name: str) -> tuple[float, ...]:
+    if not isinstance(scores, Sequence) or isinstance(scores, str):
+        raise ValueError(f"table '{name}' has scores of type {type(scores).__name__}; expected a list of numbers")
+    for score in scores:
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) <= sys.float_info.max:
+            raise ValueError(f"table '{name}' has the score {score!r}; every score must be a finite number")
+    return tuple(float(score) for score in scores)
+
+
+def _ascending(scores: Any, name: str) -> tuple[float, ...]:
+    """Sorted, and -0.0 as 0.0, so that equal scores leave equal bits."""
+    return tuple(sorted(score + 0.0 for score in _finite(scores, name)))
+
+
+def _deciles(scores: Sequence[float]) -> dict[float, float]:
+    return dict(zip(map(float, KNOTS), numpy.percentile(scores, KNOTS).tolist(), strict=True))
+
+
+def _check_agreement(percentiles: Mapping[float, float], scores: Sequence[float], name: str) -> None:
+    for k, stated in percentiles.items() if scores else ():
+        if not math.isclose(numpy.percentile(scores, k), stated, rel_tol=1e-6, abs_tol=1e-6):
+            raise ValueError(
+                f"table '{name}' states {stated:g} at {k:g} %, which its own raw scores contradict; make it again"
+            )
+
+
+def _joined(one: str, other: str) -> str:
+    """Every part of both, once each: "a" and "a; b" make "a; b"."""
+    return "; ".join(sorted({*one.split("; "), *other.split("; ")} - {""}))
+
+
+def _common(part: str, one: PercentileTable, other: PercentileTable) -> dict[str, Any]:
+    """What both tables say of `part`; ValueError naming what differs. Of two spellings (1 and 1.0) always the same."""
+    first, second = getattr(one, part), getattr(other, part)
+    for key in sorted({*first, *second}):
+        if first.get(key) != second.get(key):
+            raise ValueError(
+                f"tables '{one.name}' and '{other.name}' differ in {part} {key}: "
+                f"{first.get(key)!r} and {second.get(key)!r}; merge only tables of one {part}"
+            )
+    return {key: min(first[key], second[key], key=repr) for key in first.keys() & second.keys()}

@@ -1,0 +1,119 @@
+"""The running table: the tracked threshold of a student and estimator, in a file to look at, share or delete."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..files import write_atomically
+from .decision import StudentInfo
+from .digest import digest
+from .drift import WINDOW, RunningThreshold
+from .percentiles import PercentileTable
+
+FORMAT = "adaptive-diffusion running table"
+VERSION = 1
+COUNTED, RUNS = 4096, 16
+_DESCRIPTION = ("table", "estimator", "student")
+
+
+@dataclass(frozen=True)
+class RunningTable:
+    """What a tracked threshold is of, and which images it has counted.
+
+    table: name of the percentile table it started from. estimator {name, dtype}, student (fields of StudentInfo).
+    images: how many were counted. counted: digests of the latest ones, oldest first. judged: thresholds of the latest
+    runs, by the digest of their images and k.
+    """
+
+    table: str
+    estimator: Mapping[str, Any]
+    student: Mapping[str, Any]
+    tracked: RunningThreshold
+    images: int = 0
+    judged: Mapping[str, float] = field(default_factory=dict)
+    counted: tuple[str, ...] = ()
+
+    @classmethod
+    def start(cls, table: PercentileTable, estimator: Mapping[str, Any], student: StudentInfo | None) -> "RunningTable":
+        """One that has counted nothing yet; without a student, it is of the one the table was made with."""
+        settings = student.settings if student else dict(table.student)
+        return cls(table.name, estimator, settings, RunningThreshold.start(table))
+
+    @property
+    def name(self) -> str:
+        """The file's stem: the table's name, and letters that differ for another student or estimator."""
+        return f"{self.table} {digest(self.described)[:8]}"
+
+    @property
+    def described(self) -> dict[str, Any]:
+        return {part: getattr(self, part) for part in _DESCRIPTION}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a record says of it."""
+        asked = round(self.tracked.asked, 1)
+        return {"name": self.name, "images": self.images, "rejected": self.tracked.rejected, "asked": asked}
+
+    def __str__(self) -> str:
+        asked = f"{self.tracked.rejected} rejected, {self.tracked.asked:.0f} asked for"
+        return f"following {self.images} images: {asked} (running table '{self.name}')"
+
+    def judge(self, scores: Sequence[float], digests: Sequence[str], k: float) -> tuple[float, "RunningTable"]:
+        """The threshold for one run's images at the percentile k (0..100), and the table after them.
+
+        digests: one per score; an image that was counted before is judged, but not counted again. The same images at
+        the same k get the same threshold again, as long as their run is among the latest.
+        """
+        run = digest([*digests, k])
+        if run in self.judged:
+            return self.judged[run], self
+        seen = set(self.counted)
+        new = {name: score for name, score in zip(digests, scores, strict=True) if name not in seen}
+        threshold, tracked = self.tracked.judge(list(new.values()), k)
+        judged = {**self.judged, run: threshold} if math.isfinite(threshold) else self.judged
+        return threshold, RunningTable(
+            **self.described,
+            tracked=tracked,
+            images=self.images + len(new),
+            judged=dict(list(judged.items())[-RUNS:]),
+            counted=(*self.counted, *new)[-COUNTED:],
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "RunningTable":
+        """Read a file that `save` wrote; ValueError where it is none, of another version or damaged."""
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            found = (content.get("format"), content.get("version"))
+            read = _read(content) if found == (FORMAT, VERSION) else None
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+            raise ValueError(f"running table '{path.stem}' is damaged; delete {path.name} to begin again") from error
+        if read is None:
+            raise ValueError(
+                f"running table '{path.stem}' has format {found[0]!r} version {found[1]!r}; this pack reads "
+                f"{FORMAT!r} version {VERSION}; delete {path.name} to begin again"
+            )
+        return read
+
+    def save(self, path: Path) -> None:
+        """Write the table as JSON; a reader sees the old file or the new one, never half of one."""
+        content = {"format": FORMAT, "version": VERSION, **self.described, "images": self.images}
+        content |= {"rejected": self.tracked.rejected, "asked": self.tracked.asked, "recent": self.tracked.recent}
+        content |= {"judged": self.judged, "counted": self.counted}
+        write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _read(content: Mapping[str, Any]) -> RunningTable:
+    """The table in parsed JSON; an error of Python's own where a part is missing or of another kind."""
+    tracked = RunningThreshold(tuple(content["recent"]), content["rejected"], content["asked"])
+    kept = {part: content[part] for part in (*_DESCRIPTION, "images", "judged")}
+    read = RunningTable(**kept, tracked=tracked, counted=tuple(content["counted"]))
+    numbers = (*tracked.recent, tracked.rejected, tracked.asked, read.images, *read.judged.values())
+    if len(tracked.recent) != WINDOW or not all(map(math.isfinite, numbers)):
+        raise ValueError("numbers are missing")
+    if not all(isinstance(name, str) for name in (read.table, *read.judged, *read.counted)):
+        raise TypeError("names are missing")
+    return read

@@ -1,0 +1,1 @@
+"""The method without ComfyUI, on diffusers' pipelines (extra `standalone`)."""

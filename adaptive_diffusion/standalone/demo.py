@@ -1,0 +1,191 @@
+"""The whole method on the tiny models that come with the pack, with nothing to download."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderTiny,
+    LCMScheduler,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+    UniPCMultistepScheduler,
+)
+from diffusers.image_processor import VaeImageProcessor
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
+from transformers import CLIPTextModel, PreTrainedTokenizerFast
+
+from .. import estimators
+from ..estimators import Estimator
+from ..files import write_atomically
+from ..gate.percentiles import PercentileTable
+from ..report import SheetRow, contact_sheet, record
+from ..vocabulary import check_words
+from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
+
+MODELS = Path(__file__).resolve().parents[2] / "demo_models"
+TABLE = Path(__file__).resolve().parents[2] / "percentiles" / "Demo.json"
+TinyVae: Any = AutoencoderTiny  # diffusers loads its classes lazily, so that type checkers do not see them
+K = 30
+SEED = 0
+PROMPTS = (
+    "a small green circle on white",
+    "a large red square on sand",
+    "a small yellow cross on black",
+    "a yellow triangle above an orange circle on black",
+    "a red cross below a yellow triangle on black",
+    "a blue triangle right of a purple square on sky",
+    "a yellow square above an orange circle on sky",
+    "a purple circle below a purple cross on white",
+    "a red square left of a red cross and a yellow cross below on sand",
+    "a green circle right of a purple square and a purple triangle above on white",
+    "a blue circle left of a blue cross and a purple square above on sky",
+    "a red square left of a red circle and a purple cross below on sky",
+)
+TITLE = """The student draws, the estimator scores, the teacher improves the worst
+Tiny 64 px demo models: they show the mechanism, not the quality."""
+
+
+def settings() -> dict[str, Any]:
+    """How the demo models are meant to be run: `size` in pixels, `student` and `teacher` with their steps and cfg.
+
+    The teacher's `steps` are those of refining; without the student's image it needs `steps_alone`.
+    """
+    return json.loads(_file("settings.json").read_text("utf-8"))
+
+
+def load_student() -> StableDiffusionPipeline:
+    """The demo student as a text-to-image pipeline, float32, on the CPU."""
+    scheduler = LCMScheduler.from_pretrained(_file("student_scheduler"), steps_offset=1)
+    return _load(StableDiffusionPipeline, "student_unet", scheduler)
+
+
+def load_teacher() -> StableDiffusionImg2ImgPipeline:
+    """The demo teacher as an image-to-image pipeline with UniPC, float32, on the CPU."""
+    scheduler = UniPCMultistepScheduler.from_pretrained(_file("scheduler"), steps_offset=1)
+    return _load(StableDiffusionImg2ImgPipeline, "unet", scheduler)
+
+
+class DemoVae(TinyVae):
+    """The demo's autoencoder, which lets latents through as they are.
+
+    diffusers' image-to-image of Stable Diffusion takes latents in a picture's place only where they have four channels,
+    as its own models' have; the demo's have eight, and would be decoded and encoded again.
+    """
+
+    def encode(self, x: torch.Tensor, return_dict: bool = True) -> Any:
+        if x.shape[1] == self.config.latent_channels:
+            return AutoencoderTinyOutput(latents=x)
+        return super().encode(x, return_dict)
+
+
+def load_estimator() -> Estimator:
+    return estimators.load(_file("estimator") / "model.safetensors")
+
+
+def check_prompt(prompt: str) -> None:
+    """ValueError if the prompt is empty or has words that the demo models do not know, which it names."""
+    if not prompt.strip():
+        raise ValueError("the prompt is empty; describe a scene, such as 'a large red circle on sky'")
+    check_words(prompt, _tokenizer().get_vocab())
+
+
+def run(out: Path) -> str:
+    """Draw the demo's captions, write their contact sheet to `out` as PNG and return what happened as text."""
+    result, final_scores = _draw()
+    teacher = settings()["teacher"]
+    records = record(result.decision, result.seeds, final_scores, teacher["steps"])
+    totals = _totals(result, teacher)
+    sheet = contact_sheet(_rows(result, records), totals, TITLE)
+    data = io.BytesIO()
+    sheet.save(data, "PNG")
+    write_atomically(out, data.getvalue())
+    return "\n".join([*_table(records), "", totals, f"The contact sheet is {out}."])
+
+
+def _draw() -> tuple[AdaptiveResult, list[float]]:
+    """The demo's images, and the estimator's scores of the improved ones."""
+    student, teacher = settings()["student"], settings()["teacher"]
+    estimator = load_estimator()
+    pipeline = AdaptiveDiffusionPipeline(estimator, load_student(), load_teacher)
+    result = pipeline(
+        PROMPTS,
+        num_inference_steps_student=student["steps"],
+        num_inference_steps_teacher=teacher["steps"],
+        student_guidance=student["cfg"],
+        teacher_guidance=teacher["cfg"],
+        sigma=teacher["rollback"],
+        k=K,
+        seed=SEED,
+        table=PercentileTable.load(TABLE) if TABLE.exists() else None,
+        batch_size=len(PROMPTS),
+    )
+    decision = result.decision
+    if not decision.any_rejected:
+        return result, []
+    prompts = [PROMPTS[i] for i in decision.rejected]
+    return result, estimator.score(decision.take(result.pixels), prompts).tolist()
+
+
+def _rows(result: AdaptiveResult, records: list[dict[str, Any]]) -> list[SheetRow]:
+    return [
+        SheetRow(entry["prompt"], student, entry["score"], i in result.decision.rejected, final, entry["final_score"])
+        for i, (entry, student, final) in enumerate(zip(records, result.student_images, result.images, strict=True))
+    ]
+
+
+def _table(records: list[dict[str, Any]]) -> list[str]:
+    lines = [f"{'student':>7}  {'verdict':<8}  {'final':>7}  {'steps':>5}  prompt"]
+    for entry in records:
+        cells = f"{entry['score']:7.2f}  {entry['verdict']:<8}  {entry['final_score']:7.2f}  {entry['steps']:>5}"
+        lines.append(f"{cells}  {entry['prompt']}")
+    return lines
+
+
+def _totals(result: AdaptiveResult, teacher: dict[str, Any]) -> str:
+    """What was improved and what it cost, beside the teacher alone."""
+    count, improved = len(result.steps), len(result.decision.rejected)
+    rows = 2 if teacher["cfg"] > 1 else 1
+    alone = teacher["steps_alone"]
+    evaluations = result.average_steps + (rows - 1) * teacher["steps"] * improved / count
+    return (
+        f"{improved} of {count} images went to the teacher: their score is below {result.decision.threshold:.2f} "
+        f"({result.decision.table}, k={K}).\n"
+        f"Steps per image: {result.average_steps:.1f} on average; the teacher alone takes {alone}.\n"
+        f"Network evaluations per image: {evaluations:.1f} on average; the teacher alone takes {rows * alone}"
+        f"{', two a step because of its guidance' if rows == 2 else ''}."
+    )
+
+
+def _load(kind: Any, unet: str, scheduler: Any) -> Any:
+    """A pipeline of the shared text encoder and VAE with one of the UNets."""
+    local = {"local_files_only": True, "torch_dtype": torch.float32}
+    vae = DemoVae.from_pretrained(_file("vae"), **local).to(memory_format=torch.channels_last)
+    pipeline = kind(
+        vae=vae,
+        text_encoder=CLIPTextModel.from_pretrained(_file("text_encoder"), local_files_only=True, dtype=torch.float32),
+        tokenizer=_tokenizer(),
+        unet=UNet2DConditionModel.from_pretrained(_file(unet), **local),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    sizes = {"vae_scale_factor": pipeline.vae_scale_factor, "vae_latent_channels": vae.config.latent_channels}
+    pipeline.image_processor = VaeImageProcessor(**sizes)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast.from_pretrained(_file("tokenizer"), local_files_only=True)
+
+
+def _file(name: str) -> Path:
+    path = MODELS / name
+    if not path.exists():
+        raise FileNotFoundError(f"the demo models lack '{name}'; install the pack again, with its folder demo_models")
+    return path

@@ -1,0 +1,38 @@
+"""Drawing what a run lacks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..report import record
+from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
+from .runs import Record, Run, image_name
+
+
+def generate(
+    pipeline: AdaptiveDiffusionPipeline,
+    run: Run,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    settings: Mapping[str, Any],
+) -> Iterator[Sequence[Record]]:
+    """Draw the run's other prompts in batches; yields the records of each once they and its images are on disk.
+
+    settings: what else the pipeline is called with. The batches begin where they did before an interruption, so that
+    the images do not depend on it.
+    """
+    for first in range(len(run.records), run.total, run.batch):
+        rows = slice(first, first + run.batch)
+        result = pipeline(prompts[rows], seed=seeds[rows], batch_size=run.batch, **settings)
+        records = _records(result, first)
+        run.add(result.images, records)
+        yield records
+
+
+def _records(result: AdaptiveResult, first: int) -> list[Record]:
+    """What is kept of each image: as AdaptiveReport's record, with its seconds and its file."""
+    entries = record(result.decision, result.seeds, first=first)
+    taken = zip(entries, result.steps, result.seconds, strict=True)
+    return [
+        {**entry, "steps": steps, "seconds": round(seconds, 4), "image": image_name(entry["index"])}
+        for entry, steps, seconds in taken
+    ]

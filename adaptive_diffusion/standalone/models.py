@@ -1,0 +1,86 @@
+"""Models by the name that a person gives them: `demo`, or where their files lie."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+
+from .. import estimators
+from ..estimators import Estimator
+from ..gate.percentiles import PercentileTable
+from . import demo
+from .pipeline import Pipeline
+
+DEMO = "demo"
+TABLES = demo.TABLE.parent
+OFFICIAL = {
+    "student": {"steps": 4, "cfg": 8.0},
+    "teacher": {"steps": 12, "steps_alone": 12, "cfg": 8.0, "rollback": 0.7},
+}
+
+
+def settings(model: str | None, role: str) -> dict[str, Any]:
+    """Steps, cfg and the teacher's rollback for a model of which nothing else is said; `steps_alone` to regenerate.
+
+    The demo models have their own, all others those that the official code begins with.
+    """
+    return (demo.settings() if model == DEMO else OFFICIAL)[role]
+
+
+def hardware(device: str | None) -> dict[str, str]:
+    """The device where none is named, and the precision that suits it."""
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return {"device": device, "dtype": "float32" if device == "cpu" else "float16"}
+
+
+def check(*names: str | None) -> None:
+    """FileNotFoundError unless every model that is named is `demo` or a folder in diffusers' format."""
+    for name in names:
+        if name not in (None, DEMO) and not Path(name, "model_index.json").is_file():
+            raise FileNotFoundError(f"there is no model in '{name}'; name a folder with diffusers' model_index.json")
+
+
+def check_words(prompts: Sequence[str], *names: str | None) -> None:
+    """ValueError where a model is the demo's and a prompt has words that it does not know."""
+    if DEMO in names:
+        demo.check_prompt(" ".join(prompts))
+
+
+def load_student(name: str, device: str, dtype: str) -> Pipeline:
+    """A text-to-image pipeline."""
+    return _ready(demo.load_student() if name == DEMO else _open(name, dtype), device, dtype)
+
+
+def load_teacher(name: str, device: str, dtype: str) -> Pipeline:
+    return _ready(demo.load_teacher() if name == DEMO else _open(name, dtype), device, dtype)
+
+
+def load_estimator(name: str, device: str, clip_tokenizer: Path | None, clip_vision: Path | None) -> Estimator:
+    """The demo's estimator or that of a file, on `device`, in float32."""
+    if name == DEMO:
+        estimator = demo.load_estimator()
+    else:
+        estimator = estimators.load(name, clip_tokenizer=clip_tokenizer, clip_vision=clip_vision)
+    estimator.module.to(device)
+    return estimator
+
+
+def load_table(name: str) -> PercentileTable:
+    """A bundled table by its name, or any by its file; FileNotFoundError where it is neither."""
+    bundled = {path.stem: path for path in sorted(TABLES.glob("*.json"))}
+    path = bundled.get(name, Path(name))
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no table '{name}'; name a file, or one of {', '.join(bundled)}")
+    return PercentileTable.load(path)
+
+
+def _open(folder: str, dtype: str) -> Pipeline:
+    kind = getattr(torch, dtype)
+    return DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, torch_dtype=kind)
+
+
+def _ready(pipeline: Pipeline, device: str, dtype: str) -> Pipeline:
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device, getattr(torch, dtype))

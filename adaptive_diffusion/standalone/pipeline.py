@@ -1,0 +1,340 @@
+"""The method on diffusers pipelines: the student draws all images, the teacher improves the rejected ones."""
+
+import inspect
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoPipelineForImage2Image, AutoPipelineForText2Image, DiffusionPipeline
+from PIL import Image
+
+from ..diffusion.noise import derive_seed
+from ..diffusion.schedules import TRAIN_STEPS
+from ..estimators import Estimator
+from ..gate.decision import GateDecision, QualityScores, StudentInfo, decide
+from ..gate.percentiles import PercentileTable
+
+Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
+REFINE, REGENERATE = "refine", "regenerate"
+
+
+@dataclass(frozen=True)
+class AdaptiveResult:
+    """What a run made, in the prompts' order.
+
+    pixels, student_pixels: (B, H, W, 3) float32 in 0..1, on the CPU; equal bit for bit where the student was accepted.
+    seeds, steps, seconds: one per image. steps count the student's and the teacher's as they ran; seconds are its share
+    of the time that they and the estimator took.
+    """
+
+    pixels: torch.Tensor
+    student_pixels: torch.Tensor
+    decision: GateDecision
+    seeds: tuple[int, ...]
+    steps: tuple[int, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def images(self) -> list[Image.Image]:
+        return [_to_pil(picture) for picture in self.pixels]
+
+    @property
+    def student_images(self) -> list[Image.Image]:
+        return [_to_pil(picture) for picture in self.student_pixels]
+
+    @property
+    def average_steps(self) -> float:
+        return sum(self.steps) / len(self.steps)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """pixels: (B, 3, H, W) in 0..1. latents: the last ones, steps: how many ran; None, 0 if it cannot be watched."""
+
+    pixels: torch.Tensor
+    latents: torch.Tensor | None
+    steps: int
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A run's settings, checked. drawing, teaching: what the student's and the teacher's pipeline are called with."""
+
+    prompts: list[str]
+    seeds: tuple[int, ...]
+    drawing: dict[str, Any]
+    teaching: dict[str, Any]
+    teacher_steps: int
+    strategy: str
+    k: float
+    table: PercentileTable | None
+    batch_size: int
+
+
+class AdaptiveDiffusionPipeline:
+    """Student, estimator and teacher as one text-to-image pipeline (arXiv 2312.10835, Algorithm 1).
+
+    estimator: see `estimators.Estimator`. student: any text-to-image pipeline of diffusers. teacher: any pipeline with
+    an image-to-image form, or a function without arguments that returns one, called when an image is rejected for the
+    first time; None serves where k is 0.
+    A teacher whose VAE equals the student's starts from its latents (if diffusers' image-to-image takes latents of so
+    many channels), any other one from its float pixels. What it returns is brought to the student's size.
+    """
+
+    def __init__(self, estimator: Estimator, student: Pipeline, teacher: Pipeline | Callable[[], Pipeline] | None):
+        self.estimator = estimator
+        self.student = student
+        self.table: PercentileTable | None = None
+        self._teacher = teacher
+
+    @property
+    def teacher(self) -> Pipeline:
+        """The teacher, loaded now if it was given as a function."""
+        if self._teacher is not None and not isinstance(self._teacher, DiffusionPipeline):
+            self._teacher = self._teacher()
+        return self._teacher
+
+    def load_score_percentiles(self, path: str | Path) -> None:
+        """Use the percentile table in this file for every run that is given none; ValueError if it is no table."""
+        self.table = PercentileTable.load(Path(path))
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str | Sequence[str],
+        num_inference_steps_student: int = 4,
+        num_inference_steps_teacher: int = 12,
+        student_guidance: float = 8.0,
+        teacher_guidance: float = 8.0,
+        sigma: float = 0.7,
+        k: float = 50,
+        seed: int | Sequence[int] = 0,
+        table: PercentileTable | None = None,
+        strategy: str = REFINE,
+        negative_prompt: str | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        batch_size: int = 8,
+    ) -> AdaptiveResult:
+        """Draw one image per prompt and improve the worst `k` percent; ValueError in one sentence for bad input.
+
+        sigma: where "refine" starts, as a fraction of the time axis: the teacher runs the last steps of
+            int(steps / sigma + 1), as the official pipeline does. "regenerate" starts from the student's own noise.
+        seed: one per prompt, or the first one's and the others count up. Neighbours do not change an image.
+        table: where the threshold comes from; without one, from this run's own scores.
+        """
+        prompts = _prompts(prompt)
+        seeds = _seeds(seed, len(prompts))
+        teacher_steps = num_inference_steps_teacher
+        _check_counts(num_inference_steps_student, teacher_steps, batch_size)
+        table = table or self.table
+        self._check_gate(k, table, len(prompts))
+        drawing = _settings(num_inference_steps_student, student_guidance, negative_prompt)
+        drawing |= {"height": height, "width": width}
+        teaching = _settings(teacher_steps, teacher_guidance, negative_prompt)
+        teaching |= _rollback(strategy, teacher_steps, sigma)
+        return self._run(_Plan(prompts, seeds, drawing, teaching, teacher_steps, strategy, k, table, batch_size))
+
+    def _check_gate(self, k: float, table: PercentileTable | None, count: int) -> None:
+        if not 0 <= k <= 100:
+            raise ValueError(f"k is {k:g}; choose a percentage from 0 to 100")
+        if k > 0 and self._teacher is None:
+            raise ValueError(f"k is {k:g}, but there is no teacher; give one, or choose k=0")
+        if table is not None:
+            table.threshold(k)
+        elif count == 1 and 0 < k < 100:
+            raise ValueError("one image alone has no percentiles; give a table, or choose k=0 or k=100")
+
+    def _run(self, plan: _Plan) -> AdaptiveResult:
+        begun, count = time.perf_counter(), len(plan.prompts)
+        drawn = _draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
+        decision = self._judge(drawn, plan)
+        pixels = drawn.pixels
+        steps = [drawn.steps or plan.drawing["num_inference_steps"]] * count
+        seconds = [(time.perf_counter() - begun) / count] * count
+        if decision.any_rejected:
+            teacher, begun = self.teacher, time.perf_counter()
+            improved = self._improve(teacher, drawn, decision, plan)
+            pixels = decision.scatter(pixels, _resized(improved.pixels, *pixels.shape[2:]))
+            taken = (time.perf_counter() - begun) / len(decision.rejected)
+            for i in decision.rejected:
+                steps[i] += improved.steps or plan.teacher_steps
+                seconds[i] += taken
+        images = (_channels_last(pixels), _channels_last(drawn.pixels))
+        return AdaptiveResult(*images, decision, plan.seeds, tuple(steps), tuple(seconds))
+
+    def _judge(self, drawn: _Drawn, plan: _Plan) -> GateDecision:
+        judge = self.estimator
+        values = judge.score(_channels_last(drawn.pixels), plan.prompts).tolist()
+        scores = QualityScores(tuple(values), judge.name, judge.dtype, tuple(plan.prompts))
+        made_by = {"name": judge.name, "dtype": judge.dtype}
+        table = plan.table or PercentileTable.from_scores("this run", scores.values, made_by)
+        height, width = drawn.pixels.shape[2:]
+        steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
+        student = StudentInfo(steps=steps, cfg=guidance, width=width, height=height)
+        table.check_estimator(judge.name, judge.dtype)
+        if differences := table.differences(student):
+            warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)
+        return decide(scores, table.threshold(plan.k), table.name, plan.k, student)
+
+    def _improve(self, teacher: Pipeline, drawn: _Drawn, decision: GateDecision, plan: _Plan) -> _Drawn:
+        """What the teacher makes of the rejected images, in their order."""
+        teacher = in_mode(teacher, takes_image=plan.strategy == REFINE)
+        prompts = [plan.prompts[i] for i in decision.rejected]
+        seeds = [plan.seeds[i] for i in decision.rejected]
+        if plan.strategy == REGENERATE:
+            size = {"height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
+            return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching | size)
+        seeds = [derive_seed(seed, REFINE) for seed in seeds]
+        start = decision.take(_start(drawn, self.student, teacher))
+        return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching, start)
+
+
+def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
+    """The pipeline, or diffusers' image-to-image or text-to-image form of it over the same networks."""
+    if _accepts(pipeline, "image") == takes_image:
+        return pipeline
+    form = AutoPipelineForImage2Image if takes_image else AutoPipelineForText2Image
+    try:
+        return form.from_pipe(pipeline)
+    except ValueError:
+        kind, strategy = ("image-to-image", REFINE) if takes_image else ("text-to-image", REGENERATE)
+        raise ValueError(
+            f"the teacher {type(pipeline).__name__} has no {kind} form in diffusers; "
+            f"give one, as strategy='{strategy}' needs it"
+        ) from None
+
+
+class _Watcher:
+    """A step callback that counts steps and keeps the last latents."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.latents: torch.Tensor | None = None
+
+    def __call__(self, _pipeline: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        self.steps += 1
+        self.latents = tensors.get("latents")
+        return {}
+
+
+def _draw(
+    pipeline: Pipeline,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    batch_size: int,
+    settings: dict[str, Any],
+    images: torch.Tensor | None = None,
+) -> _Drawn:
+    """One image per prompt, in batches, each from a generator of its own; `images` (B, C, H, W) to start from."""
+    parts = []
+    for start in range(0, len(prompts), batch_size):
+        rows = slice(start, start + batch_size)
+        inputs = {} if images is None else {"image": images[rows]}
+        parts.append(_draw_batch(pipeline, prompts[rows], seeds[rows], {**settings, **inputs}))
+    latents = [part.latents for part in parts if part.latents is not None]
+    return _Drawn(torch.cat([part.pixels for part in parts]), torch.cat(latents) if latents else None, parts[0].steps)
+
+
+def _draw_batch(pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]) -> _Drawn:
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if "negative_prompt" in settings:
+        blank = {"negative_prompt": [settings.pop("negative_prompt")] * len(prompts)}
+        settings |= blank if _accepts(pipeline, "negative_prompt") else {}
+    watcher = _Watcher()
+    if _accepts(pipeline, "callback_on_step_end"):
+        settings["callback_on_step_end"] = watcher
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    pixels = pipeline(prompt=list(prompts), generator=generators, output_type="pt", **settings).images
+    return _Drawn(pixels.float().cpu(), watcher.latents, watcher.steps)
+
+
+def _accepts(pipeline: Pipeline, name: str) -> bool:
+    return name in inspect.signature(pipeline.__call__).parameters
+
+
+def _start(drawn: _Drawn, student: Pipeline, teacher: Pipeline) -> torch.Tensor:
+    """What the teacher starts from, for every image: latents it reads as they are, else pixels."""
+    latents = drawn.latents
+    if latents is None or latents.ndim != 4 or latents.shape[1] != teacher.image_processor.config.vae_latent_channels:
+        return drawn.pixels
+    return latents if _same_vae(student, teacher) else drawn.pixels
+
+
+def _same_vae(student: Pipeline, teacher: Pipeline) -> bool:
+    first, second = (getattr(pipeline, "vae", None) for pipeline in (student, teacher))
+    if first is None or second is None:
+        return False
+    return type(first) is type(second) and _public(first.config) == _public(second.config)
+
+
+def _public(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if not name.startswith("_")}
+
+
+def _settings(steps: int, guidance: float, negative_prompt: str | None) -> dict[str, Any]:
+    return {"num_inference_steps": steps, "guidance_scale": guidance, "negative_prompt": negative_prompt}
+
+
+def _rollback(strategy: str, steps: int, sigma: float) -> dict[str, Any]:
+    """How diffusers is asked to enter its schedule so that exactly `steps` steps are left.
+
+    The few pipelines that round the number of steps up, as those of Stable Diffusion 3 and Flux, run one more.
+    """
+    if strategy == REGENERATE:
+        return {}
+    if strategy != REFINE:
+        raise ValueError(f"strategy is '{strategy}'; choose '{REFINE}' or '{REGENERATE}'")
+    if not 0 < sigma < 1:
+        raise ValueError(
+            f"sigma is {sigma:g}; choose a value between 0 and 1, or strategy='{REGENERATE}' to redraw from pure noise"
+        )
+    total = int(steps / sigma + 1)
+    if total > TRAIN_STEPS:
+        raise ValueError(
+            f"{steps} teacher steps at sigma {sigma:g} need a schedule of {total} steps, but diffusers' "
+            f"end at {TRAIN_STEPS}; choose fewer steps or a larger sigma"
+        )
+    return {"num_inference_steps": total, "strength": sigma}
+
+
+def _prompts(prompt: str | Sequence[str]) -> list[str]:
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    if not prompts:
+        raise ValueError("there is no prompt; give at least one")
+    for number, text in enumerate(prompts):
+        if not text.strip():
+            raise ValueError(f"prompt {number} is empty; say what its image should show")
+    return prompts
+
+
+def _seeds(seed: int | Sequence[int], count: int) -> tuple[int, ...]:
+    seeds = tuple(range(seed, seed + count)) if isinstance(seed, int) else tuple(seed)
+    if len(seeds) != count:
+        raise ValueError(f"{len(seeds)} seeds came for {count} prompts; give one seed, or one for each prompt")
+    return seeds
+
+
+def _check_counts(student: int, teacher: int, batch_size: int) -> None:
+    counts = {"num_inference_steps_student": student, "num_inference_steps_teacher": teacher, "batch_size": batch_size}
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is {count}; choose at least 1")
+
+
+def _resized(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    if pixels.shape[2:] == (height, width):
+        return pixels
+    return torch.nn.functional.interpolate(pixels, (height, width), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def _channels_last(pixels: torch.Tensor) -> torch.Tensor:
+    return pixels.movedim(1, -1).contiguous()
+
+
+def _to_pil(picture: torch.Tensor) -> Image.Image:
+    return Image.fromarray((picture * 255).round().byte().numpy())

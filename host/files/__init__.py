@@ -1,0 +1,1 @@
+"""Where ComfyUI keeps what the nodes read and write."""

@@ -1,0 +1,38 @@
+"""Which prompt files can be chosen: the bundled sets, and what lies in ComfyUI's input folder."""
+
+import os
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import folder_paths
+
+from ...adaptive_diffusion.prompts import EXTENSIONS
+from .tables import PACK
+
+BUNDLED = {"bundled": "calibration.csv", "demo": "demo.csv"}
+
+
+def prompt_choices() -> list[str]:
+    """The bundled sets, then the input folder's files with their subfolders, written with / on every system."""
+    return [*BUNDLED, *sorted(_input_files())]
+
+
+def prompt_path(name: str) -> Path:
+    """The file chosen as `name`; ValueError for anything that is not on the list."""
+    if name in BUNDLED:
+        return PACK / "prompts" / BUNDLED[name]
+    choices = prompt_choices()
+    if name not in choices:
+        offered = textwrap.shorten(", ".join(choices), 300, placeholder=" ...")
+        raise ValueError(f"there is no prompt file {name!r} in ComfyUI's input folder; choose one of {offered}")
+    return Path(folder_paths.get_input_directory(), name)
+
+
+def _input_files() -> Iterator[str]:
+    root = Path(folder_paths.get_input_directory())
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        prompts = (name for name in files if name.lower().endswith(EXTENSIONS) and not name.startswith("."))
+        paths = (Path(folder, name) for name in prompts)
+        yield from (path.relative_to(root).as_posix() for path in paths if path.is_file())

@@ -1,0 +1,62 @@
+"""Where the pack finds percentile tables, and where it writes tables of its own."""
+
+import functools
+import os
+import re
+from pathlib import Path
+
+import folder_paths
+
+PACK = Path(__file__).resolve().parents[2]
+DEMO_MODELS = PACK / "demo_models"
+BUNDLED_TABLES = PACK / "percentiles"
+THIS_RUN = "this run"
+
+
+def user_tables() -> Path:
+    return Path(folder_paths.get_user_directory()) / "adaptive_diffusion" / "percentiles"
+
+
+def running_tables() -> Path:
+    return user_tables().parent / "running"
+
+
+def table_choices() -> list[str]:
+    """`this run`, the bundled tables, then the user's own."""
+    return [THIS_RUN, *tables()]
+
+
+def tables() -> dict[str, Path]:
+    """The file of every table, bundled ones first; a name is its file's stem."""
+    folder = user_tables()
+    own = {stem: folder / f"{stem}.json" for stem in _stems(folder)}
+    return _bundled() | {name: path for name, path in own.items() if name not in _bundled()}
+
+
+def table_path(name: str) -> Path:
+    """The file of the table called `name`; ValueError when there is none."""
+    if path := tables().get(name):
+        return path
+    raise ValueError(f"there is no percentile table '{name}'; choose one of {', '.join(table_choices())}")
+
+
+def new_table_path(name: str) -> Path:
+    """Where a table called `name` is written; ValueError when the name is no plain file name or is already taken."""
+    if not re.fullmatch(r"\w[\w .()+-]*", name):
+        raise ValueError(f"'{name}' cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
+    if name == THIS_RUN or name in _bundled():
+        raise ValueError(f"'{name}' is a table of the pack itself; choose another name")
+    return user_tables() / f"{name}.json"
+
+
+@functools.cache
+def _bundled() -> dict[str, Path]:
+    return {stem: BUNDLED_TABLES / f"{stem}.json" for stem in _stems(BUNDLED_TABLES)}
+
+
+def _stems(folder: Path) -> list[str]:
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))

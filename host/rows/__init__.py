@@ -1,0 +1,1 @@
+"""Which rows of which batch: latents, conditioning and lists cut to them."""

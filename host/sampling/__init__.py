@@ -1,0 +1,1 @@
+"""What is to be drawn, and how ComfyUI draws it."""

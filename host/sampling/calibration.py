@@ -1,0 +1,105 @@
+"""Scores of a student's images for many prompts, in bounded memory and so that nothing is done twice."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import comfy.model_management
+import torch
+
+import nodes as core
+
+from ...adaptive_diffusion.estimators.base import check_prompts
+from ...adaptive_diffusion.gate.calibration import Scored, Task
+from ...adaptive_diffusion.gate.decision import StudentInfo
+from ..estimator import HostedEstimator
+from ..rows.conditioning import Conditioning
+from ..rows.latents import row_noise
+from .call import Silent
+from .drawing import Job, run_jobs
+from .models import model_name
+from .samplers import SAMPLERS
+from .schedules import STUDENT_SCHEDULERS
+from .student import plan
+
+CHUNK = 32
+NEEDED = ("steps", "cfg", "sampler", "scheduler", "width", "height")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What draws and scores the images; prompt i is drawn with seed + i."""
+
+    model: Any
+    clip: Any
+    vae: Any
+    judge: HostedEstimator
+    student: StudentInfo
+    prompts: Sequence[str]
+    seed: int
+    batch: int
+    negative: Conditioning | None
+
+    @property
+    def described(self) -> Task:
+        """What its journal and its table say of it."""
+        return Task(self.judge.described, self.student, self.prompts, self.seed, self.batch)
+
+
+def check(task: Calibration) -> None:
+    """ValueError where the student's settings are unknown or would not be repeated, or a prompt is empty."""
+    student = task.student
+    for name in NEEDED:
+        if getattr(student, name) is None:
+            raise ValueError(f"the student's {name} is not known; link the student output of Student Sample")
+    if student.sampler not in SAMPLERS or student.scheduler not in STUDENT_SCHEDULERS:
+        raise ValueError(
+            f"the student was drawn with sampler {student.sampler} and schedule {student.scheduler}, which cannot be "
+            "repeated from their names; calibrate with Table from Scores instead"
+        )
+    name = model_name(task.model)
+    if name and student.name and name != student.name:
+        raise ValueError(f"the settings are of the student {student.name}, but the model is {name}; link one student")
+    if student.cfg != 1 and task.negative is None:
+        raise ValueError(
+            f"the student runs at cfg {student.cfg:g}, which needs a negative; link the one it is used with"
+        )
+    check_prompts(task.prompts)
+
+
+def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Scored]:
+    """The scores of the batches that begin with these prompts, one batch after the other.
+
+    The models take turns once per CHUNK images, not once per batch: all texts, all drawings, then image by image.
+    """
+    size = max(1, CHUNK // task.batch)
+    for i in range(0, len(starts), size):
+        drawn = _draw(task, starts[i : i + size])
+        for first, latent in zip(starts[i : i + size], drawn, strict=True):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            images = core.VAEDecode().decode(task.vae, latent)[0]
+            yield first, task.judge.score(images, task.prompts[first : first + task.batch])
+
+
+def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tensor]]:
+    """The latents of the batches that begin with these prompts."""
+    numbers = [range(first, min(first + task.batch, len(task.prompts))) for first in starts]
+    texts = {i: core.CLIPTextEncode().encode(task.clip, task.prompts[i])[0] for batch in numbers for i in batch}
+    pattern = _pattern(task)
+    batches = [[_job(pattern, task.seed + i, texts[i]) for i in batch] for batch in numbers]
+    return [
+        {"samples": torch.cat([row["samples"] for row in run_jobs(jobs, task.batch, Silent())])} for jobs in batches
+    ]
+
+
+def _pattern(task: Calibration) -> Job:
+    """How Student Sample draws a batch of one, but for seed and prompt."""
+    student = task.student
+    empty = core.EmptyLatentImage().generate(student.width, student.height, 1)[0]
+    how = (student.steps, student.cfg, student.sampler, student.scheduler)
+    return plan(task.model, [], empty, task.seed, *how, denoise=1.0, negative=task.negative)[0]
+
+
+def _job(pattern: Job, seed: int, positive: Conditioning) -> Job:
+    noise = row_noise(pattern.latent, pattern.rows, pattern.batch, seed)
+    return replace(pattern, positive=positive, noise=noise, seed=seed)

@@ -1,0 +1,47 @@
+"""What stands on a node while and after it runs."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import comfy.utils
+import numpy
+from server import PromptServer
+
+EVENT = "adaptive_diffusion.gate.calibration"
+PERCENTS = range(101)
+
+
+def show_text(hidden: Any, text: str) -> None:
+    """Show `text` on the node with these hidden inputs; nothing where it runs outside a graph."""
+    if hidden and hidden.unique_id:
+        PromptServer.instance.send_progress_text(text, hidden.unique_id)
+
+
+def show(hidden: Any, event: str, shown: dict[str, Any]) -> None:
+    """Send `shown` to the frontend that runs the node with these hidden inputs."""
+    if hidden and hidden.unique_id:
+        server = PromptServer.instance
+        server.send_sync(event, {"node": hidden.unique_id, **shown}, server.client_id)
+
+
+class ScoresSoFar:
+    """What a calibrating node shows: count, images per second, seconds left and how the scores are distributed."""
+
+    def __init__(self, hidden: Any, total: int):
+        self.hidden, self.total, self.begun = hidden, total, time.monotonic()
+        self.bar = comfy.utils.ProgressBar(self.total)
+        self.before: int | None = None
+
+    def tell(self, scores: Mapping[int, float]) -> None:
+        done = len(scores)
+        self.before = self.before or done
+        rate = (done - self.before) / (time.monotonic() - self.begun)
+        show(self.hidden, EVENT, self._shown(scores, rate))
+        self.bar.update_absolute(done)
+
+    def _shown(self, scores: Mapping[int, float], rate: float) -> dict[str, Any]:
+        left = (self.total - len(scores)) / rate if rate else None
+        quantiles = numpy.percentile(list(scores.values()), PERCENTS).tolist()
+        outline = {"k": list(PERCENTS), "scores": quantiles}
+        return {"done": len(scores), "total": self.total, "rate": rate, "left": left, "outline": outline}
