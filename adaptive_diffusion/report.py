@@ -9,7 +9,8 @@ from typing import Any
 import numpy
 from PIL import Image, ImageDraw, ImageFont
 
-from .gate.decision import GateDecision, StudentInfo
+from .gate.decision import GateDecision
+from .gate.student import Student
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
@@ -54,7 +55,7 @@ def record(
     seeds: one per image, else the student's. final_scores: one per rejected image, in order. teacher_steps: of every
     rejected image. first: the first image's index. What is unknown or not finite is None.
     """
-    student = decision.student or StudentInfo()
+    student = decision.student or Student()
     _check_count("seeds", seeds, len(decision))
     _check_count("final_scores", final_scores, len(decision.rejected))
     improved = dict.fromkeys(decision.rejected) | dict(zip(decision.rejected, final_scores, strict=False))
@@ -68,7 +69,7 @@ def record(
             "threshold": decision.threshold if math.isfinite(decision.threshold) else None,
             "verdict": REJECTED if i in improved else ACCEPTED,
             "final_score": improved.get(i, score),
-            "steps": _steps(_drawn(student, decision.scores.rows[i]), teacher_steps if i in improved else 0),
+            "steps": _steps(_drawn(student, decision.scores.rows.numbers[i]), teacher_steps if i in improved else 0),
         }
         for i, score in enumerate(decision.scores.values)
     ]
@@ -79,7 +80,7 @@ def _check_count(name: str, values: Sequence[Any], count: int) -> None:
         raise ValueError(f"{len(values)} {name} came for {count} images; give one for each, or none")
 
 
-def _drawn(student: StudentInfo, row: int) -> int | None:
+def _drawn(student: Student, row: int) -> int | None:
     """The student's steps for a row of its batch, all candidates counted."""
     return student.steps and student.steps * (student.candidates[row] if student.candidates else 1)
 

@@ -5,15 +5,16 @@ from pathlib import Path
 
 from comfy_execution.utils import get_executing_context
 
-from ..adaptive_diffusion.gate.decision import QualityScores, StudentInfo
+from ..adaptive_diffusion.gate.decision import QualityScores
 from ..adaptive_diffusion.gate.digest import digest
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.running import RunningTable
+from ..adaptive_diffusion.gate.student import Student, differences
 from .files.tables import THIS_RUN, running_tables
 
 
 def follow(
-    groups: Sequence[QualityScores], table: PercentileTable, k: float, students: Sequence[StudentInfo | None]
+    groups: Sequence[QualityScores], table: PercentileTable, k: float, students: Sequence[Student | None]
 ) -> tuple[float, RunningTable]:
     """The running threshold for all images of a queued run, and the running table once they are counted and saved."""
     if table.name == THIS_RUN:
@@ -22,27 +23,34 @@ def follow(
             "choose another, or turn following off"
         )
     fresh = RunningTable.start(table, {"name": groups[0].estimator, "dtype": groups[0].dtype}, _only(students))
-    path = running_tables() / f"{fresh.name}.json"
+    path = _path(fresh)
     values = [value for group in groups for value in group.values]
     threshold, running = _found(path, fresh).judge(values, _digests(groups), k)
     running.save(path)
     return threshold, running
 
 
-def _only(students: Sequence[StudentInfo | None]) -> StudentInfo | None:
+def _only(students: Sequence[Student | None]) -> Student | None:
     kinds = {str(student.settings): student for student in students if student}
     if len(kinds) > 1:
         raise ValueError(f"one running table follows one student, but {len(kinds)} came: {'; '.join(kinds)}; link one")
     return next(iter(kinds.values()), None)
 
 
+def _path(fresh: RunningTable) -> Path:
+    """The file of this running table, or the one in which an earlier version of the pack began it."""
+    names = [fresh.name, *([fresh.former_name] if fresh.former_name else [])]
+    paths = [running_tables() / f"{name}.json" for name in names]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
 def _found(path: Path, fresh: RunningTable) -> RunningTable:
     if not path.exists():
         return fresh
     found = RunningTable.load(path)
-    if found.described != fresh.described:
+    if told := differences(found.described, fresh.described):
         raise ValueError(
-            f"running table '{path.stem}' is of {found.described}, not of {fresh.described}; "
+            f"running table '{path.stem}' has {', '.join(told)}; "
             f"give {path.name} its own name back, or delete it to begin again"
         )
     return found

@@ -7,12 +7,13 @@ from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from ..adaptive_diffusion.gate.confidence import Confidence, confidence
-from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores, StudentInfo, decide
+from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores, decide
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.running import RunningTable
+from ..adaptive_diffusion.gate.student import Student
+from ..adaptive_diffusion.gate.verdicts import Verdicts
 from .files.tables import THIS_RUN, table_path
 from .following import follow
-from .rows.pairing import per_decision
 
 
 class Verdict(NamedTuple):
@@ -41,7 +42,7 @@ def chosen_table(name: str, groups: Sequence[QualityScores], k: float) -> Percen
     return PercentileTable.from_scores(THIS_RUN, values, {"name": groups[0].estimator, "dtype": groups[0].dtype})
 
 
-def by_table(groups: Sequence[QualityScores], table: PercentileTable, k: float, student: StudentInfo | None) -> Verdict:
+def by_table(groups: Sequence[QualityScores], table: PercentileTable, k: float, student: Student | None) -> Verdict:
     table.check_estimator(groups[0].estimator, groups[0].dtype)
     calibrated = table.scores and table.name != THIS_RUN and 0 < k < 100
     return Verdict(
@@ -52,7 +53,7 @@ def by_table(groups: Sequence[QualityScores], table: PercentileTable, k: float, 
 
 
 def by_running_table(
-    groups: Sequence[QualityScores], table: PercentileTable, k: float, students: Sequence[StudentInfo | None]
+    groups: Sequence[QualityScores], table: PercentileTable, k: float, students: Sequence[Student | None]
 ) -> Verdict:
     """By the threshold that started from `table` and follows the scores; the table is checked as ever."""
     fixed = by_table(groups, table, k, students[0])
@@ -61,7 +62,7 @@ def by_running_table(
     return Verdict(decisions, fixed.warnings, running=running)
 
 
-def warnings_of(table: PercentileTable, student: StudentInfo | None) -> list[str]:
+def warnings_of(table: PercentileTable, student: Student | None) -> list[str]:
     """A sentence where the table was made with another student."""
     differences = table.differences(student) if student else []
     return [f"table '{table.name}' was made with another student: {', '.join(differences)}"] if differences else []
@@ -83,8 +84,8 @@ def by_hand(groups: Sequence[QualityScores], indices: str) -> list[GateDecision]
     return decisions
 
 
-def with_students(decisions: list[GateDecision], students: Sequence[StudentInfo | None]) -> list[GateDecision]:
-    infos = per_decision(students, decisions, "student")
+def with_students(decisions: list[GateDecision], students: Sequence[Student | None]) -> list[GateDecision]:
+    infos = Verdicts(tuple(decisions)).per_batch(students, "student")
     return [replace(decision, student=info) for decision, info in zip(decisions, infos, strict=True)]
 
 

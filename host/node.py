@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from comfy_api.latest import io
 
@@ -13,6 +14,11 @@ EstimatorLink = io.Custom("QUALITY_ESTIMATOR")
 ScoresLink = io.Custom("QUALITY_SCORES")
 DecisionLink = io.Custom("GATE_DECISION")
 TableLink = io.Custom("PERCENTILE_TABLE")
+
+
+def node_id(hidden: Any) -> str:
+    """The id of the node with these hidden inputs; empty where it runs outside a graph."""
+    return str(hidden.unique_id) if hidden else ""
 
 
 @contextmanager

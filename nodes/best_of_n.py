@@ -8,15 +8,14 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
-from ..adaptive_diffusion.gate.cost import evaluations
-from ..adaptive_diffusion.gate.decision import StudentInfo
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.student import Student
 from ..host.files.tables import THIS_RUN, table_choices, table_path
 from ..host.gate import warnings_of
 from ..host.node import ALIASES, CATEGORY, EstimatorLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
-from ..host.rows.pairing import per_batch
+from ..host.rows.lists import per_batch
 from ..host.sampling.search import Kept, Searcher
-from ..host.sampling.student import plan
+from ..host.sampling.student import plan_student
 from ..host.shown import show_text
 from .quality_score import spread_prompts, truncated
 from .sampling_inputs import student_inputs
@@ -71,16 +70,17 @@ class BestOfN(io.ComfyNode):
             chosen = percentile_table[0] or PercentileTable.load(table_path(table[0]))
             chosen.check_estimator(judge.estimator.name, judge.estimator.dtype)
             threshold = chosen.threshold(k[0])
-            planned = [plan(**inputs) for inputs in per_batch(drawing)]
-            jobs, students = [job for job, _ in planned], [student for _, student in planned]
-            prompts = spread_prompts(prompt, [len(job.rows) for job in jobs])
-            searcher = Searcher(jobs, prompts, vae[0], judge, max_batch[0])
+            planned = [plan_student(**inputs) for inputs in per_batch(drawing)]
+            drawings, students = [drawing for drawing, _ in planned], [student for _, student in planned]
+            prompts = spread_prompts(prompt, [len(drawing.rows) for drawing in drawings])
+            searcher = Searcher(drawings, prompts, vae[0], judge, max_batch[0])
             kept = searcher.kept(best_of(candidates[0], len(searcher.images), threshold, searcher))
-        told = [replace(student, candidates=each.candidates) for student, each in zip(students, kept, strict=True)]
+        pairs = zip(students, kept, strict=True)
+        told = [replace(student, candidates=each.candidates, spent=each.spent) for student, each in pairs]
         shown = _payload(kept, threshold, expected_candidates(candidates[0], k[0]))
         cut = truncated(judge.estimator, [text for texts in prompts for text in texts])
         show_text(cls.hidden, "\n".join([_summary(shown, told), *warnings_of(chosen, told[0]), *cut]))
-        latents, images, scores, _ = map(list, zip(*kept, strict=True))
+        latents, images, scores, *_ = map(list, zip(*kept, strict=True))
         return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})
 
 
@@ -96,11 +96,10 @@ def _payload(kept: Sequence[Kept], threshold: float, expected: float) -> dict[st
     }
 
 
-def _summary(shown: dict[str, Any], students: Sequence[StudentInfo]) -> str:
+def _summary(shown: dict[str, Any], students: Sequence[Student]) -> str:
     """How many candidates it took, how many were to be expected, and what they cost."""
     drawn = [number for batch in shown["candidates"] for number in batch]
-    pairs = zip(students, shown["candidates"], strict=True)
-    cost = sum(evaluations(student.steps, student.cfg) * sum(batch) for student, batch in pairs)
+    cost = sum(spent.evaluations for student in students for spent in student.spent)
     return (
         f"{sum(drawn)} candidates for {len(drawn)} images: {sum(drawn) / len(drawn):.2f} an image, "
         f"{shown['expected']:.2f} expected; {cost / len(drawn):.1f} model evaluations an image; "

@@ -5,10 +5,10 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.diffusion.guidance_embedding import guidance_bias
 from ..host.files.unets import unet_choices, unet_path
 from ..host.node import ALIASES, CATEGORY, speaking_for
+from ..host.sampling.identity import GUIDED
 
 TITLE = "LCM Guidance"
 BIAS = "diffusion_model.time_embed.0.bias"
-GUIDED = "adaptive_lcm_guidance"
 
 
 class LCMGuidance(io.ComfyNode):

@@ -8,9 +8,9 @@ import torch
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..host.node import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
 from ..host.rows.latents import check_latent, with_samples
-from ..host.rows.pairing import per_decision, per_rejecting, split_like
 from .split import batch_size
 
 TITLE = "Adaptive Merge"
@@ -70,12 +70,12 @@ class Merge(io.ComfyNode):
     def execute(cls, decision, student, improved, size, width, height, resize_method, improved_scores=(None,)):
         target = (width[0], height[0]) if size[0] == EXPLICIT_SIZE else None
         with speaking_for(TITLE):
-            decisions = split_like(decision, [batch_size(batch) for batch in student])
+            verdicts = Verdicts(tuple(decision)).fitted([batch_size(batch) for batch in student])
             groups = zip(
-                decisions,
-                per_decision(student, decisions, "student"),
-                per_rejecting(improved, decisions, "improved"),
-                per_rejecting(improved_scores, decisions, "improved_scores"),
+                verdicts,
+                verdicts.per_batch(student, "student"),
+                verdicts.per_rejecting(improved, "improved"),
+                verdicts.per_rejecting(improved_scores, "improved_scores"),
                 strict=True,
             )
             return io.NodeOutput([_merge(*group, target, resize_method[0]) for group in groups])

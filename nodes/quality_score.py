@@ -9,9 +9,10 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.estimators import Estimator
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.digest import image_digests
+from ..adaptive_diffusion.gate.rows import Rows
+from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..host.estimator import HostedEstimator
 from ..host.node import ALIASES, CATEGORY, DecisionLink, EstimatorLink, ScoresLink, speaking_for
-from ..host.rows.pairing import per_decision
 from ..host.shown import show_text
 from ..host.thumbnails import thumbnails
 
@@ -82,8 +83,7 @@ class Pictures(NamedTuple):
     prompts: tuple[str, ...]
     group: int
     groups: int
-    rows: tuple[int, ...] = ()
-    batch: int = 0
+    rows: Rows
 
 
 def _score(judge: HostedEstimator, pictures: Pictures) -> QualityScores:
@@ -113,13 +113,16 @@ def _listed(name: str, values: Sequence[float]) -> str:
 def _first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Pictures]:
     spread = spread_prompts(prompts, [len(batch) for batch in images])
     pairs = zip(images, spread, strict=True)
-    return [Pictures(batch, texts, group, len(images)) for group, (batch, texts) in enumerate(pairs)]
+    return [
+        Pictures(batch, texts, group, len(images), Rows.whole(len(batch))) for group, (batch, texts) in enumerate(pairs)
+    ]
 
 
 def _second_look(
     images: Sequence[torch.Tensor], prompts: Sequence[str], decisions: Sequence[GateDecision]
 ) -> list[Pictures]:
-    pairs = zip(decisions, per_decision(images, decisions, "images"), strict=True)
+    verdicts = Verdicts(tuple(decisions))
+    pairs = zip(verdicts, verdicts.per_batch(images, "images"), strict=True)
     return [_rejected(decision, batch, prompts) for decision, batch in pairs if decision.any_rejected]
 
 
@@ -130,7 +133,7 @@ def _rejected(decision: GateDecision, images: torch.Tensor, prompts: Sequence[st
         raise ValueError(f"{len(images)} images came for {len(decision.rejected)} rejected; link the teacher's images")
     seen = decision.scores.pick(decision.rejected)
     texts = seen.prompts if all(seen.prompts) else spread_prompts(prompts, [len(images)])[0]
-    return Pictures(images, texts, seen.group, seen.groups, seen.rows, seen.batch)
+    return Pictures(images, texts, seen.group, seen.groups, seen.rows)
 
 
 def spread_prompts(prompts: Sequence[str], sizes: Sequence[int]) -> list[tuple[str, ...]]:

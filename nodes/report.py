@@ -9,9 +9,9 @@ import torch
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..adaptive_diffusion.report import REJECTED, SheetRow, contact_sheet, record
 from ..host.node import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
-from ..host.rows.pairing import per_decision, per_rejecting, split_like
 from ..host.thumbnails import thumbnails
 
 TITLE = "Adaptive Report"
@@ -61,11 +61,11 @@ class Report(io.ComfyNode):
     @classmethod
     def execute(cls, images, decision, final_images=None, final_scores=(None,), teacher_steps=(0,)):
         with speaking_for(TITLE):
-            decisions = split_like(decision, [len(batch) for batch in images])
-            students = per_decision(images, decisions, "images")
-            finals = per_decision(final_images, decisions, "final_images") if final_images else students
-            scores = per_rejecting(final_scores, decisions, "final_scores")
-            groups = list(zip(decisions, students, finals, scores, strict=True))
+            verdicts = Verdicts(tuple(decision)).fitted([len(batch) for batch in images])
+            students = verdicts.per_batch(images, "images")
+            finals = verdicts.per_batch(final_images, "final_images") if final_images else students
+            scores = verdicts.per_rejecting(final_scores, "final_scores")
+            groups = list(zip(verdicts, students, finals, scores, strict=True))
             entries, rows = _describe(groups, teacher_steps[0] or None)
             sheet = contact_sheet(rows, _footer(entries))
         pixels = torch.from_numpy(numpy.array(sheet)).float().div(255)[None]

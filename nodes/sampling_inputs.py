@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..host.sampling.samplers import SAMPLERS
-from ..host.sampling.schedules import STUDENT_SCHEDULERS
+from ..host.sampling.samplers import sampler_names
+from ..host.sampling.schedules import STUDENT, scheduler_names
 
 
 def seed_input(tooltip: str) -> io.Input:
@@ -23,7 +23,7 @@ def sampler_inputs(
 ) -> list[io.Input]:
     """sampler_name and scheduler with their defaults."""
     return [
-        io.Combo.Input("sampler_name", options=SAMPLERS, default=sampler, tooltip=about_sampler),
+        io.Combo.Input("sampler_name", options=sampler_names(), default=sampler, tooltip=about_sampler),
         io.Combo.Input("scheduler", options=schedulers, default=scheduler, tooltip=about_scheduler),
     ]
 
@@ -50,7 +50,7 @@ def student_inputs() -> list[io.Input]:
         *sampler_inputs(
             "lcm",
             "lcm for LCM models, euler for Lightning, euler_ancestral for Turbo.",
-            STUDENT_SCHEDULERS,
+            scheduler_names(STUDENT),
             "lcm",
             "'lcm' and 'trailing' are the exact timesteps of LCM and Turbo models.",
         ),

@@ -7,9 +7,9 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
+from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..host.node import ALIASES, CATEGORY, DecisionLink, speaking_for
 from ..host.rows.latents import check_latent, take
-from ..host.rows.pairing import per_decision, split_like
 
 TITLE = "Adaptive Split"
 
@@ -38,8 +38,8 @@ class Split(io.ComfyNode):
     @classmethod
     def execute(cls, decision, batch):
         with speaking_for(TITLE):
-            decisions = split_like(decision, [batch_size(item) for item in batch])
-            pairs = list(zip(decisions, per_decision(batch, decisions, "batch"), strict=True))
+            verdicts = Verdicts(tuple(decision)).fitted([batch_size(item) for item in batch])
+            pairs = list(zip(verdicts, verdicts.per_batch(batch, "batch"), strict=True))
             accepted = [part(item, judged.accepted, len(judged)) for judged, item in pairs if judged.accepted]
             rejected = [part(item, judged.rejected, len(judged)) for judged, item in pairs if judged.rejected]
         return io.NodeOutput(accepted or [ExecutionBlocker(None)], rejected or [ExecutionBlocker(None)])

@@ -1,11 +1,12 @@
 """Draw a batch with the fast model."""
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ..host.node import ALIASES, CATEGORY, StudentInfoLink, speaking_for
-from ..host.rows.latents import with_samples
 from ..host.sampling.call import Progress
-from ..host.sampling.student import draw, plan
+from ..host.sampling.student import draw, plan_student
 from .sampling_inputs import student_inputs
 
 TITLE = "Student Sample"
@@ -30,6 +31,6 @@ class StudentSample(io.ComfyNode):
     @classmethod
     def execute(cls, **inputs):
         with speaking_for(TITLE):
-            job, drawn = plan(**inputs)
-            samples = draw(job, Progress(job.model, drawn.steps))
-        return io.NodeOutput(with_samples(job.latent, samples), drawn)
+            drawing, student = plan_student(**inputs)
+            latent, spent = draw(drawing, Progress(drawing.model, len(drawing.sigmas) - 1))
+        return io.NodeOutput(latent, replace(student, spent=spent))

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.gate.decision import QualityScores, StudentInfo
+from ..adaptive_diffusion.gate.decision import QualityScores
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.student import Student
 from ..host.files.outlines import about
 from ..host.files.tables import new_table_path
 from ..host.node import ALIASES, CATEGORY, ScoresLink, StudentInfoLink, TableLink, speaking_for
@@ -45,7 +46,7 @@ class TableFromScores(io.ComfyNode):
         return io.NodeOutput(table, ui={"adaptive_table": [about(table)]})
 
 
-def _table(name: str, groups: Sequence[QualityScores], students: Sequence[StudentInfo | None]) -> PercentileTable:
+def _table(name: str, groups: Sequence[QualityScores], students: Sequence[Student | None]) -> PercentileTable:
     if any(student and student.candidates for student in students):
         raise ValueError("the student's images are the best of several; score those of Student Sample, each drawn once")
     judges = {(group.estimator, group.dtype) for group in groups}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from adaptive_diffusion.gate.decision import StudentInfo
 from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.gate.student import Student
 
 from .evaluate import in_batches, score
 from .export import DEMO_MODELS
@@ -29,7 +29,7 @@ def table(folder: Path, count: int) -> PercentileTable:
     latents = in_batches(lambda captions, part: models.student_lcm(captions, part, steps), scenes, seeds)
     scores = score(folder / "estimator/model.safetensors", models, latents, scenes)
     size = settings["size"]
-    student = StudentInfo("student", steps, 1.0, "lcm", "lcm", size, size)
+    student = Student("student", steps, 1.0, "lcm", "lcm", size, size)
     prompts = {"name": "demo grammar, training captions", "count": count}
     estimator = {"name": "Demo", "dtype": "float32"}
     return PercentileTable.from_scores("Demo", scores.tolist(), estimator, student, prompts, "training/table.py")

@@ -13,7 +13,7 @@ from .options import add_estimator, add_prompts, add_student, fill
 if TYPE_CHECKING:
     from ..estimators import Estimator
     from ..gate.calibration import Scored, Task
-    from ..gate.decision import StudentInfo
+    from ..gate.student import Student
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -66,11 +66,11 @@ def _complete(chosen: argparse.Namespace) -> None:
     fill(chosen, models.hardware(chosen.device))
 
 
-def _student(chosen: argparse.Namespace) -> "StudentInfo":
-    from ..gate.decision import StudentInfo
+def _student(chosen: argparse.Namespace) -> "Student":
+    from ..gate.student import Student
 
     name, (width, height) = Path(chosen.student).name, chosen.size
-    return StudentInfo(name, chosen.student_steps, chosen.student_cfg, width=width, height=height)
+    return Student(name, chosen.student_steps, chosen.student_cfg, width=width, height=height)
 
 
 def _score(

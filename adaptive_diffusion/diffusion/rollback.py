@@ -35,7 +35,7 @@ def rollback_sigmas(scale: str, value: float, steps: int, schedule: NoiseSchedul
         raise ValueError(f"steps is {steps}; choose at least 1")
     start = start_sigma(scale, value, schedule)
     if scale == "official":
-        return _official_sigmas(value, steps, schedule)
+        return [*map(schedule.sigma_of_timestep, official_timesteps(steps, value)), 0.0]
     fraction = value if scale == "schedule" else _fraction_of(start, schedule)
     spaced = [schedule.sigma_at(fraction * (steps - i) / steps) for i in range(1, steps)]
     return _falling([start, *spaced, 0.0])
@@ -46,11 +46,6 @@ def _sigma_of_variance(variance: float, flow: bool) -> float:
         return math.inf
     noise_to_signal = math.sqrt(variance / (1 - variance))
     return noise_to_signal / (1 + noise_to_signal) if flow else noise_to_signal
-
-
-def _official_sigmas(value: float, steps: int, schedule: NoiseSchedule) -> list[float]:
-    alphabar = numpy.asarray(schedule.alphas_cumprod)[official_timesteps(steps, value)]
-    return [*numpy.sqrt((1 - alphabar) / alphabar).tolist(), 0.0]
 
 
 def _fraction_of(sigma: float, schedule: NoiseSchedule) -> float:

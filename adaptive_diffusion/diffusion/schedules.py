@@ -1,5 +1,6 @@
 """Noise schedules, and the exact timestep lists of few-step models."""
 
+import math
 from typing import Any, Protocol
 
 import numpy
@@ -8,6 +9,7 @@ import torch
 TRAIN_STEPS = 1000
 LCM_POINTS = 50
 LOWEST_ALPHABAR = 2.0**-24
+EPSILON = 1e-9
 
 
 class NoiseSchedule(Protocol):
@@ -22,6 +24,9 @@ class NoiseSchedule(Protocol):
 
     def sigma_at(self, fraction: float) -> float:
         """Sigma at a fraction 0..1 of the time axis, 1 being pure noise."""
+
+    def sigma_of_timestep(self, t: int) -> float:
+        """Sigma of training timestep `t`, 0..999."""
 
 
 class DiscreteSchedule:
@@ -39,7 +44,10 @@ class DiscreteSchedule:
 
     def sigma_at(self, fraction: float) -> float:
         position = fraction * (len(self.log_sigmas) - 1)
-        return float(numpy.exp(numpy.interp(position, numpy.arange(len(self.log_sigmas)), self.log_sigmas)))
+        return self.sigma_of_timestep(position)
+
+    def sigma_of_timestep(self, t: float) -> float:
+        return float(numpy.exp(numpy.interp(t, numpy.arange(len(self.log_sigmas)), self.log_sigmas)))
 
 
 class FlowSchedule:
@@ -54,6 +62,9 @@ class FlowSchedule:
 
     def sigma_at(self, fraction: float) -> float:
         return self.shift * fraction / (1 + (self.shift - 1) * fraction)
+
+    def sigma_of_timestep(self, t: int) -> float:
+        return self.sigma_at((t + 1) / TRAIN_STEPS)
 
 
 def from_diffusers(scheduler: Any) -> DiscreteSchedule | FlowSchedule:
@@ -71,19 +82,24 @@ def from_diffusers(scheduler: Any) -> DiscreteSchedule | FlowSchedule:
     raise ValueError(f"{name} has no noise schedule known here; give a DiscreteSchedule or FlowSchedule")
 
 
-def lcm_timesteps(steps: int) -> list[int]:
-    """diffusers' LCMScheduler for 1 to 50 steps: evenly picked from 50 points of the training schedule."""
-    if not 1 <= steps <= LCM_POINTS:
-        raise ValueError(f"steps is {steps}; scheduler 'lcm' has 1 to {LCM_POINTS} steps")
-    return [(LCM_POINTS - LCM_POINTS * i // steps) * (TRAIN_STEPS // LCM_POINTS) - 1 for i in range(steps)]
+def lcm_timesteps(steps: int, strength: float = 1.0) -> list[int]:
+    """diffusers' LCMScheduler: evenly picked from the points of the training schedule up to `strength`, 50 at 1."""
+    points = int(LCM_POINTS * strength)
+    if not 1 <= steps <= points:
+        below = "" if strength == 1 else f" at denoise {strength:g}"
+        raise ValueError(f"steps is {steps}; scheduler 'lcm' has 1 to {points} steps{below}")
+    return [(points - points * i // steps) * (TRAIN_STEPS // LCM_POINTS) - 1 for i in range(steps)]
 
 
-def trailing_timesteps(steps: int) -> list[int]:
-    """diffusers' timestep_spacing "trailing", for 1 to 1000 steps."""
-    if not 1 <= steps <= TRAIN_STEPS:
-        raise ValueError(f"steps is {steps}; scheduler 'trailing' has 1 to {TRAIN_STEPS} steps")
-    spaced = numpy.arange(TRAIN_STEPS, 0, -TRAIN_STEPS / steps).round() - 1
-    return [int(t) for t in spaced[:steps]]
+def trailing_timesteps(steps: int, strength: float = 1.0) -> list[int]:
+    """diffusers' timestep_spacing "trailing": the last `steps` of the shortest list of which `strength` is so many."""
+    total = math.ceil(steps / strength - EPSILON)
+    if not 1 <= steps <= total <= TRAIN_STEPS:
+        most = int(TRAIN_STEPS * strength)
+        below = "" if strength == 1 else f" at denoise {strength:g}"
+        raise ValueError(f"steps is {steps}; scheduler 'trailing' has 1 to {most} steps{below}")
+    spaced = numpy.arange(TRAIN_STEPS, 0, -TRAIN_STEPS / total).round() - 1
+    return [int(t) for t in spaced[total - steps : total]]
 
 
 def leading_timesteps(steps: int) -> list[int]:

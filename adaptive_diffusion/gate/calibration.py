@@ -1,14 +1,14 @@
 """Calibrating: a student's scores for many prompts, journalled as they come, and saved as their table."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..prompts import described
-from .decision import OF_ONE_BATCH, StudentInfo
 from .journal import Journal
 from .percentiles import PercentileTable
+from .student import Student, differences
 
 JOURNAL = ".journal"
 Scored = tuple[int, Sequence[float]]
@@ -19,15 +19,15 @@ class Task:
     """What is calibrated. estimator {name, dtype}. Prompt i is drawn with seed + i, `batch` prompts at a time."""
 
     estimator: Mapping[str, str]
-    student: StudentInfo
+    student: Student
     prompts: Sequence[str]
     seed: int
     batch: int
 
     def about(self) -> dict[str, Any]:
         """What must be the same for a run to go on where another stopped."""
-        student = {key: value for key, value in asdict(self.student).items() if key not in OF_ONE_BATCH}
         prompts = described(self.prompts, self.seed)
+        student = self.student.settings
         return {"estimator": self.estimator, "student": student, "prompts": prompts, "batch": self.batch}
 
 
@@ -60,10 +60,7 @@ def calibrate(
 def _finished(path: Path, task: Task) -> PercentileTable:
     """The table that this calibration has made already; ValueError where it is another's."""
     table, about = PercentileTable.load(path), task.about()
-    known = {key: value for key, value in about["student"].items() if value is not None}
-    for part, now in (("estimator", about["estimator"]), ("student", known), ("prompts", about["prompts"])):
-        if getattr(table, part) != now:
-            raise ValueError(
-                f"table '{path.stem}' exists with {part} {dict(getattr(table, part))}, not {now}; choose another name"
-            )
+    parts = ("estimator", "student", "prompts")
+    if told := differences({part: getattr(table, part) for part in parts}, {part: about[part] for part in parts}):
+        raise ValueError(f"table '{path.stem}' exists with {', '.join(told)}; choose another name")
     return table

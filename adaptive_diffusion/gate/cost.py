@@ -4,6 +4,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What drawing one image took, counted where the model is called.
+
+    steps: of the sampler. evaluations: rows of the network, those for guidance among them.
+    """
+
+    steps: int
+    evaluations: float
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.steps + other.steps, self.evaluations + other.evaluations)
+
+
+@dataclass(frozen=True)
 class Costs:
     """What every image costs at the student, and what a rejected one costs more at the teacher, in `unit`."""
 

@@ -2,36 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 
-OF_ONE_BATCH = ("seed", "candidates")
+from .cost import Spent
+from .rows import Rows
+from .student import Student
 
-
-@dataclass(frozen=True)
-class StudentInfo:
-    """What drew a batch: the settings a percentile table is only valid for. Unknown fields are None.
-
-    candidates: how often each image of the batch was drawn; empty where each was drawn once.
-    """
-
-    name: str | None = None
-    steps: int | None = None
-    cfg: float | None = None
-    sampler: str | None = None
-    scheduler: str | None = None
-    width: int | None = None
-    height: int | None = None
-    patches: str | None = None
-    seed: int | None = None
-    candidates: tuple[int, ...] = ()
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What is known of how it draws, without what belongs to one batch."""
-        return {name: value for name, value in asdict(self).items() if value is not None and name not in OF_ONE_BATCH}
+_NO_ROWS = Rows((), 0)
 
 
 @dataclass(frozen=True)
@@ -41,7 +20,7 @@ class QualityScores:
     values: one finite score per image, higher is better.
     prompts: the prompt each image was scored with, "" where it is not known.
     group, groups: the batch's place in the list it came in, and that list's length.
-    rows, batch: the images' row numbers in that batch, and its size.
+    rows: the images' rows in that batch.
     digests: what tells each image and its prompt from others (see digest.py); empty where only scores came.
     """
 
@@ -51,8 +30,7 @@ class QualityScores:
     prompts: tuple[str, ...] = ()
     group: int = 0
     groups: int = 1
-    rows: tuple[int, ...] = ()
-    batch: int = 0
+    rows: Rows = _NO_ROWS
     digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -60,8 +38,7 @@ class QualityScores:
             if not math.isfinite(value):
                 raise ValueError(f"the score of image {row} is {value}; check the image and the estimator's weights")
         object.__setattr__(self, "prompts", self.prompts or ("",) * len(self))
-        object.__setattr__(self, "rows", self.rows or tuple(range(len(self))))
-        object.__setattr__(self, "batch", self.batch or len(self))
+        object.__setattr__(self, "rows", self.rows if self.rows.batch else Rows.whole(len(self)))
         if len(self.prompts) != len(self) or len(self.rows) != len(self) or len(self.digests) not in (0, len(self)):
             raise ValueError(
                 f"{len(self)} scores came with {len(self.prompts)} prompts, {len(self.rows)} row numbers "
@@ -71,15 +48,18 @@ class QualityScores:
     def __len__(self) -> int:
         return len(self.values)
 
-    def pick(self, positions: Sequence[int], values: Sequence[float] | None = None) -> "QualityScores":
-        """The scores at `positions`, keeping each one's prompt and origin; `values` are those of other images there."""
+    def pick(self, positions: Sequence[int]) -> "QualityScores":
+        """The scores at `positions`, keeping each one's prompt and origin."""
         return replace(
             self,
-            values=tuple(self.values[i] for i in positions) if values is None else tuple(values),
+            values=tuple(self.values[i] for i in positions),
             prompts=tuple(self.prompts[i] for i in positions),
-            rows=tuple(self.rows[i] for i in positions),
-            digests=tuple(self.digests[i] for i in positions) if self.digests and values is None else (),
+            rows=self.rows.at(positions),
+            digests=tuple(self.digests[i] for i in positions) if self.digests else (),
         )
+
+
+Bill = dict[str, Spent]
 
 
 @dataclass(frozen=True)
@@ -87,6 +67,8 @@ class GateDecision:
     """Which images of a batch go to the teacher.
 
     rejected: positions in `scores`, ascending. threshold: NaN where the verdicts were given by hand.
+    taken: the rejected positions whose improved image a merge took; None before one.
+    bills: for each image, what each teacher's node spent on it, written when it has; shared by all copies.
     """
 
     scores: QualityScores
@@ -94,7 +76,13 @@ class GateDecision:
     rejected: tuple[int, ...]
     table: str = ""
     k: float | None = None
-    student: StudentInfo | None = None
+    student: Student | None = None
+    taken: tuple[int, ...] | None = None
+    bills: tuple[Bill, ...] = field(default=(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.bills:
+            object.__setattr__(self, "bills", tuple({} for _ in range(len(self))))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -109,9 +97,9 @@ class GateDecision:
         return bool(self.rejected)
 
     @property
-    def origin_rows(self) -> tuple[int, ...]:
-        """Row numbers of the rejected images in the student's full batch."""
-        return tuple(self.scores.rows[i] for i in self.rejected)
+    def rejected_rows(self) -> Rows:
+        """The rejected images' rows in the student's full batch."""
+        return self.scores.rows.at(self.rejected)
 
     def take(self, full: torch.Tensor) -> torch.Tensor:
         """The rejected rows of `full` (B, ...)."""
@@ -136,7 +124,7 @@ def decide(
     threshold: float,
     table: str = "",
     k: float | None = None,
-    student: StudentInfo | None = None,
+    student: Student | None = None,
 ) -> GateDecision:
     """Reject every score strictly below `threshold`; a tie keeps the student's image (Algorithm 1, line 2)."""
     if math.isnan(threshold):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import append_lines, keep_lines, whole_lines
+from .student import differences
 
 FORMAT = "adaptive-diffusion journal"
 VERSION = 1
@@ -53,13 +54,11 @@ class Journal:
         self._last_through = now if through else self._last_through
 
     def _check_head(self, line: bytes, expected: dict[str, Any]) -> None:
-        found = _parsed(line, self.path)
-        for key in expected:
-            if found.get(key) != expected[key]:
-                raise ValueError(
-                    f"an unfinished calibration '{self.path.stem}' has {key} {found.get(key)!r} instead of "
-                    f"{expected[key]!r}; choose another name, or delete {self.path.name} to begin again"
-                )
+        if told := differences(_parsed(line, self.path), expected):
+            raise ValueError(
+                f"an unfinished calibration '{self.path.stem}' has {', '.join(told)}; "
+                f"choose another name, or delete {self.path.name} to begin again"
+            )
 
 
 def _parsed(line: bytes, path: Path) -> dict[str, Any]:

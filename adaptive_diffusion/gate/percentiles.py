@@ -8,14 +8,14 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy
 
 from ..files import write_atomically
-from .decision import StudentInfo
+from .student import Student
 
 FORMAT = "adaptive-diffusion percentiles"
 VERSION = 1
@@ -29,7 +29,7 @@ class PercentileTable:
 
     percentiles: {k in percent: score}, strictly inside 0..100, scores not decreasing.
     scores: the raw scores, where kept, ascending; any k is then exact.
-    estimator {name, dtype}, student (fields of StudentInfo), prompts {name, count}: empty where unknown.
+    estimator {name, dtype}, student (fields of Student), prompts {name, count}: empty where unknown.
     created: when the last score came, in UTC.
     """
 
@@ -79,7 +79,7 @@ class PercentileTable:
         name: str,
         scores: Iterable[float],
         estimator: Mapping[str, Any],
-        student: StudentInfo | None = None,
+        student: Student | None = None,
         prompts: Mapping[str, Any] | None = None,
         source: str = "",
     ) -> "PercentileTable":
@@ -123,7 +123,7 @@ class PercentileTable:
             percentiles=_deciles(scores),
             scores=scores,
             estimator=_common("estimator", self, other),
-            student=_common("student", self, other),
+            student=_common_student(self, other),
             prompts={**({"name": named} if named else {}), "count": len(scores)},
             created=max(self.created, other.created),
             source=_joined(self.source, other.source),
@@ -143,14 +143,9 @@ class PercentileTable:
                 "load the estimator in the table's precision"
             )
 
-    def differences(self, student: StudentInfo) -> list[str]:
+    def differences(self, student: Student) -> list[str]:
         """Where `student`'s known settings differ from those the table was made with, each as one phrase."""
-        now = asdict(student)
-        return [
-            f"{key} {now[key]} instead of {value}"
-            for key, value in self.student.items()
-            if now.get(key) is not None and now[key] != value
-        ]
+        return Student.read(self.student).differences(student)
 
     def save(self, path: Path) -> None:
         """Write the table as JSON; a reader sees the old file or the new one, never half of one."""
@@ -208,13 +203,29 @@ def _joined(one: str, other: str) -> str:
     return "; ".join(sorted({*one.split("; "), *other.split("; ")} - {""}))
 
 
+def _common_student(one: PercentileTable, other: PercentileTable) -> dict[str, Any]:
+    """What both tables say of their student; ValueError naming what differs."""
+    for name, (first, second) in Student.read(one.student).unequal(Student.read(other.student)).items():
+        raise _unmergeable(one, other, "student", name, first, second)
+    return _alike(one.student, other.student)
+
+
 def _common(part: str, one: PercentileTable, other: PercentileTable) -> dict[str, Any]:
-    """What both tables say of `part`; ValueError naming what differs. Of two spellings (1 and 1.0) always the same."""
+    """What both tables say of `part`; ValueError naming what differs."""
     first, second = getattr(one, part), getattr(other, part)
     for key in sorted({*first, *second}):
         if first.get(key) != second.get(key):
-            raise ValueError(
-                f"tables '{one.name}' and '{other.name}' differ in {part} {key}: "
-                f"{first.get(key)!r} and {second.get(key)!r}; merge only tables of one {part}"
-            )
+            raise _unmergeable(one, other, part, key, first.get(key), second.get(key))
+    return _alike(first, second)
+
+
+def _unmergeable(one: PercentileTable, other: PercentileTable, part: str, key: str, *values: Any) -> ValueError:
+    return ValueError(
+        f"tables '{one.name}' and '{other.name}' differ in {part} {key}: {values[0]!r} and {values[1]!r}; "
+        f"merge only tables of one {part}"
+    )
+
+
+def _alike(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in both. Of two spellings (1 and 1.0) always the same."""
     return {key: min(first[key], second[key], key=repr) for key in first.keys() & second.keys()}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_atomically
-from .decision import StudentInfo
 from .digest import digest
 from .drift import WINDOW, RunningThreshold
 from .percentiles import PercentileTable
+from .student import Student
 
 FORMAT = "adaptive-diffusion running table"
 VERSION = 1
@@ -23,7 +23,7 @@ _DESCRIPTION = ("table", "estimator", "student")
 class RunningTable:
     """What a tracked threshold is of, and which images it has counted.
 
-    table: name of the percentile table it started from. estimator {name, dtype}, student (fields of StudentInfo).
+    table: name of the percentile table it started from. estimator {name, dtype}, student (fields of Student).
     images: how many were counted. counted: digests of the latest ones, oldest first. judged: thresholds of the latest
     runs, by the digest of their images and k.
     """
@@ -37,7 +37,7 @@ class RunningTable:
     counted: tuple[str, ...] = ()
 
     @classmethod
-    def start(cls, table: PercentileTable, estimator: Mapping[str, Any], student: StudentInfo | None) -> "RunningTable":
+    def start(cls, table: PercentileTable, estimator: Mapping[str, Any], student: Student | None) -> "RunningTable":
         """One that has counted nothing yet; without a student, it is of the one the table was made with."""
         settings = student.settings if student else dict(table.student)
         return cls(table.name, estimator, settings, RunningThreshold.start(table))
@@ -46,6 +46,14 @@ class RunningTable:
     def name(self) -> str:
         """The file's stem: the table's name, and letters that differ for another student or estimator."""
         return f"{self.table} {digest(self.described)[:8]}"
+
+    @property
+    def former_name(self) -> str | None:
+        """The stem under which a student without patches was kept while less was known of students."""
+        student = Student.read(self.student)
+        if student.patch_digest:
+            return None
+        return f"{self.table} {digest({**self.described, 'student': student.settings_known_at_first})[:8]}"
 
     @property
     def described(self) -> dict[str, Any]:

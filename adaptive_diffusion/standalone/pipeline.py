@@ -15,8 +15,9 @@ from PIL import Image
 from ..diffusion.noise import derive_seed
 from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
-from ..gate.decision import GateDecision, QualityScores, StudentInfo, decide
+from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.percentiles import PercentileTable
+from ..gate.student import Student
 
 Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
 REFINE, REGENERATE = "refine", "regenerate"
@@ -175,7 +176,7 @@ class AdaptiveDiffusionPipeline:
         table = plan.table or PercentileTable.from_scores("this run", scores.values, made_by)
         height, width = drawn.pixels.shape[2:]
         steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
-        student = StudentInfo(steps=steps, cfg=guidance, width=width, height=height)
+        student = Student(steps=steps, cfg=guidance, width=width, height=height)
         table.check_estimator(judge.name, judge.dtype)
         if differences := table.differences(student):
             warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)

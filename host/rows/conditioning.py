@@ -10,8 +10,9 @@ from typing import Any
 import comfy.utils
 import torch
 
+from ...adaptive_diffusion.gate.rows import Rows
+
 Conditioning = list[list[Any]]
-Rows = Sequence[int]
 
 PER_ROW_TENSORS = {
     "pooled_output",
@@ -34,13 +35,12 @@ PER_ROW_LISTS = {"reference_latents"}
 class RowSlicer:
     """Slices conditioning for the rows of one or several batches that are sampled together.
 
-    rows: for each batch, the original row numbers that take part, in order. batches: how many images each batch has.
+    rows: for each batch the rows that take part, in order.
     A ControlNet shared by positive and negative stays shared, so that core still evaluates both in one call.
     """
 
-    def __init__(self, rows: Sequence[Rows], batches: Sequence[int]):
+    def __init__(self, rows: Sequence[Rows]):
         self.rows = rows
-        self.batches = batches
         self._controls: dict[int, Any] = {}
 
     def __call__(self, conditionings: Sequence[Conditioning]) -> Conditioning:
@@ -62,16 +62,21 @@ class RowSlicer:
         return values[0]
 
     def _spread(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        pairs = zip(tensors, self.batches, strict=True)
-        return [t if len(t) == 1 else comfy.utils.resize_to_batch_size(t, batch) for t, batch in pairs]
+        pairs = zip(tensors, self.rows, strict=True)
+        return [t if len(t) == 1 else comfy.utils.resize_to_batch_size(t, rows.batch) for t, rows in pairs]
 
     def _tensors(self, tensors: Sequence[Any]) -> Any:
         first = tensors[0]
         if not isinstance(first, torch.Tensor):
             return first
         if all(t is first for t in tensors):
-            return first if first.shape[0] == 1 else pick_rows(first, [r for rows in self.rows for r in rows])
-        return torch.cat([pick_rows(t, rows) for t, rows in zip(tensors, self.rows, strict=True)])
+            return first if first.shape[0] == 1 else self._all_rows.pick(first)
+        return torch.cat([rows.pick(t) for t, rows in zip(tensors, self.rows, strict=True)])
+
+    @property
+    def _all_rows(self) -> Rows:
+        """The rows of all batches as if they were of one, for what is the same for every batch."""
+        return Rows(tuple(number for rows in self.rows for number in rows), max(rows.batch for rows in self.rows))
 
     def _control(self, control: Any) -> Any:
         if id(control) not in self._controls:
@@ -79,19 +84,20 @@ class RowSlicer:
         return self._controls[id(control)]
 
     def _sliced_control(self, control: Any) -> Any:
-        rows = [r for batch in self.rows for r in batch]
-        copy = control.copy()
-        if copy.cond_hint_original is not None and copy.cond_hint_original.shape[0] > 1:
-            copy.cond_hint_original = pick_rows(copy.cond_hint_original, rows)
-        copy.extra_concat_orig = [pick_rows(t, rows) if t.shape[0] > 1 else t for t in control.extra_concat_orig]
+        copy, rows = control.copy(), self._all_rows
+        if picks_its_rows(control):
+            copy.sub_idxs, copy.full_latent_length, copy.context_length = list(rows), rows.batch, len(rows)
+        elif copy.cond_hint_original is not None and copy.cond_hint_original.shape[0] > 1:
+            copy.cond_hint_original = rows.pick(copy.cond_hint_original)
+        copy.extra_concat_orig = [rows.pick(t) if t.shape[0] > 1 else t for t in control.extra_concat_orig]
         if control.previous_controlnet is not None:
             copy.set_previous_controlnet(self._control(control.previous_controlnet))
         return copy
 
 
-def pick_rows(tensor: torch.Tensor, rows: Rows) -> torch.Tensor:
-    """Rows of a tensor that ComfyUI would have repeated over the batch: row i is tensor[i % n]."""
-    return tensor[[row % tensor.shape[0] for row in rows]]
+def picks_its_rows(control: Any) -> bool:
+    """Whether a control object takes its images' own parts itself, told which they are as AnimateDiff tells it."""
+    return hasattr(control, "sub_idxs")
 
 
 def signature(conditioning: Conditioning) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import comfy.sampler_helpers
 import torch
 
 from ...adaptive_diffusion.gate.decision import GateDecision
-from .conditioning import pick_rows
+from ...adaptive_diffusion.gate.rows import Rows
 
 Latent = dict[str, Any]
 RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
@@ -34,7 +34,7 @@ def check_latent(latent: Latent) -> torch.Tensor:
 
 def rejected_positions(latent: Latent, decision: GateDecision) -> list[int]:
     """Where the rejected images lie in `latent`, which holds either all images of the decision or only the rejected."""
-    count = check_latent(latent).shape[0]
+    count = len(check_latent(latent))
     if count == len(decision):
         return list(decision.rejected)
     if count == len(decision.rejected):
@@ -50,7 +50,7 @@ def take(latent: Latent, positions: Sequence[int]) -> Latent:
     part = latent.copy()
     part["samples"] = latent["samples"][list(positions)]
     if "noise_mask" in latent and latent["noise_mask"].shape[0] > 1:
-        part["noise_mask"] = pick_rows(_mask_rows(latent), positions)
+        part["noise_mask"] = Rows(tuple(positions), len(latent["samples"])).pick(_mask_rows(latent))
     if "batch_index" in latent:
         part["batch_index"] = [latent["batch_index"][i] for i in positions]
     return part
@@ -64,13 +64,18 @@ def _mask_rows(latent: Latent) -> torch.Tensor:
     return comfy.sampler_helpers.prepare_mask(mask, samples.shape, samples.device)
 
 
-def row_noise(part: Latent, rows: Sequence[int], batch: int, seed: int) -> torch.Tensor:
+def row_noise(part: Latent, rows: Rows, seed: int) -> torch.Tensor:
     """Unit noise for `part`, whose images are `rows` of a full batch: what KSampler gives those rows for `seed`."""
     samples = part["samples"]
     if "batch_index" in part:
         return comfy.sample.prepare_noise(samples, seed, part["batch_index"])
-    full = samples.new_empty((batch, *samples.shape[1:]))
+    full = samples.new_empty((rows.batch, *samples.shape[1:]))
     return comfy.sample.prepare_noise(full, seed)[list(rows)]
+
+
+def row_numbers(part: Latent, rows: Rows) -> Rows:
+    """The rows by which the images of `part` are told apart: those its batch_index names, else their places."""
+    return Rows(tuple(part["batch_index"]), rows.batch) if "batch_index" in part else rows
 
 
 def emptied(latent: Latent) -> Latent:

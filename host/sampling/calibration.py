@@ -11,16 +11,16 @@ import nodes as core
 
 from ...adaptive_diffusion.estimators.base import check_prompts
 from ...adaptive_diffusion.gate.calibration import Scored, Task
-from ...adaptive_diffusion.gate.decision import StudentInfo
+from ...adaptive_diffusion.gate.student import Student
 from ..estimator import HostedEstimator
 from ..rows.conditioning import Conditioning
 from ..rows.latents import row_noise
 from .call import Silent
-from .drawing import Job, run_jobs
-from .models import model_name
-from .samplers import SAMPLERS
-from .schedules import STUDENT_SCHEDULERS
-from .student import plan
+from .drawing import Drawing, draw_all
+from .identity import module_digest
+from .samplers import sampler_names
+from .schedules import STUDENT, scheduler_names
+from .student import plan_student
 
 CHUNK = 32
 NEEDED = ("steps", "cfg", "sampler", "scheduler", "width", "height")
@@ -34,7 +34,7 @@ class Calibration:
     clip: Any
     vae: Any
     judge: HostedEstimator
-    student: StudentInfo
+    student: Student
     prompts: Sequence[str]
     seed: int
     batch: int
@@ -43,7 +43,8 @@ class Calibration:
     @property
     def described(self) -> Task:
         """What its journal and its table say of it."""
-        return Task(self.judge.described, self.student, self.prompts, self.seed, self.batch)
+        student = replace(self.student, vae=module_digest(self.vae.first_stage_model))
+        return Task(self.judge.described, student, self.prompts, self.seed, self.batch)
 
 
 def check(task: Calibration) -> None:
@@ -52,18 +53,20 @@ def check(task: Calibration) -> None:
     for name in NEEDED:
         if getattr(student, name) is None:
             raise ValueError(f"the student's {name} is not known; link the student output of Student Sample")
-    if student.sampler not in SAMPLERS or student.scheduler not in STUDENT_SCHEDULERS:
+    if student.sampler not in sampler_names() or student.scheduler not in scheduler_names(STUDENT):
         raise ValueError(
             f"the student was drawn with sampler {student.sampler} and schedule {student.scheduler}, which cannot be "
             "repeated from their names; calibrate with Table from Scores instead"
         )
-    name = model_name(task.model)
-    if name and student.name and name != student.name:
-        raise ValueError(f"the settings are of the student {student.name}, but the model is {name}; link one student")
     if student.cfg != 1 and task.negative is None:
         raise ValueError(
             f"the student runs at cfg {student.cfg:g}, which needs a negative; link the one it is used with"
         )
+    linked = _pattern(task)[1]
+    if told := linked.differences(student):
+        names = f"of the student {student.label}, but the model is {linked.label}"
+        alike = f" with {', '.join(told)}" if student.label == linked.label else ""
+        raise ValueError(f"the settings are {names}{alike}; link one student")
     check_prompts(task.prompts)
 
 
@@ -85,21 +88,22 @@ def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tens
     """The latents of the batches that begin with these prompts."""
     numbers = [range(first, min(first + task.batch, len(task.prompts))) for first in starts]
     texts = {i: core.CLIPTextEncode().encode(task.clip, task.prompts[i])[0] for batch in numbers for i in batch}
-    pattern = _pattern(task)
-    batches = [[_job(pattern, task.seed + i, texts[i]) for i in batch] for batch in numbers]
+    pattern = _pattern(task)[0]
+    batches = [[_drawing(pattern, task.seed + i, texts[i]) for i in batch] for batch in numbers]
     return [
-        {"samples": torch.cat([row["samples"] for row in run_jobs(jobs, task.batch, Silent())])} for jobs in batches
+        {"samples": torch.cat([drawn.latent["samples"] for drawn in draw_all(drawings, task.batch, Silent())])}
+        for drawings in batches
     ]
 
 
-def _pattern(task: Calibration) -> Job:
-    """How Student Sample draws a batch of one, but for seed and prompt."""
+def _pattern(task: Calibration) -> tuple[Drawing, Student]:
+    """How Student Sample draws a batch of one, but for seed and prompt, and who it is."""
     student = task.student
     empty = core.EmptyLatentImage().generate(student.width, student.height, 1)[0]
     how = (student.steps, student.cfg, student.sampler, student.scheduler)
-    return plan(task.model, [], empty, task.seed, *how, denoise=1.0, negative=task.negative)[0]
+    return plan_student(task.model, [], empty, task.seed, *how, denoise=1.0, negative=task.negative)
 
 
-def _job(pattern: Job, seed: int, positive: Conditioning) -> Job:
-    noise = row_noise(pattern.latent, pattern.rows, pattern.batch, seed)
+def _drawing(pattern: Drawing, seed: int, positive: Conditioning) -> Drawing:
+    noise = row_noise(pattern.latent, pattern.rows, seed)
     return replace(pattern, positive=positive, noise=noise, seed=seed)

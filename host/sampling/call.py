@@ -1,6 +1,7 @@
 """One sampling call: KSampler's, but with the noise and sigmas given."""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import comfy.model_management
 import comfy.samplers
@@ -8,42 +9,55 @@ import comfy.utils
 import latent_preview
 import torch
 
+from ...adaptive_diffusion.gate.cost import Spent
+from ..rows.conditioning import Conditioning
+from .counting import Evaluations
+
+
+class Sampled(NamedTuple):
+    """Samples (B, C, ...) and what each of them took."""
+
+    samples: torch.Tensor
+    spent: Spent
+
 
 def sample(
-    model,
-    positive,
-    negative,
+    model: Any,
+    positive: Conditioning,
+    negative: Conditioning | None,
     cfg: float,
     noise: torch.Tensor,
-    latent: dict,
-    sampler,
+    latent: dict[str, Any],
+    sampler: Any,
     sigmas: torch.Tensor,
     seed: int,
     callback: Callable,
-) -> torch.Tensor:
-    """Samples (B, C, ...) from `latent` and unit `noise` of its shape. Without a negative, cfg must be 1."""
+) -> Sampled:
+    """Draw from `latent` and unit `noise` of its shape (B, C, ...) along `sigmas`; cfg must be 1 without a negative."""
     if negative is None and cfg != 1.0:
         raise ValueError(f"cfg is {cfg:g} but no negative conditioning is linked; link one or set cfg to 1")
+    counted = Evaluations()
     guider = comfy.samplers.CFGGuider(model)
     guider.inner_set_conds({"positive": positive} if negative is None else {"positive": positive, "negative": negative})
     guider.set_cfg(cfg)
     samples = guider.sample(
         noise,
         latent["samples"],
-        sampler,
+        counted.of(sampler),
         sigmas.clone(),
         denoise_mask=latent.get("noise_mask"),
         callback=callback,
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=seed,
     )
-    return samples.to(comfy.model_management.intermediate_device(), comfy.model_management.intermediate_dtype())
+    drawn = samples.to(comfy.model_management.intermediate_device(), comfy.model_management.intermediate_dtype())
+    return Sampled(drawn, Spent(len(sigmas) - 1, counted.rows / len(noise)))
 
 
 class Progress:
     """One progress bar with previews over several sampling calls."""
 
-    def __init__(self, model, steps: int):
+    def __init__(self, model: Any, steps: int):
         self.total = steps
         self.done = 0
         self._show = latent_preview.prepare_callback(model, steps)

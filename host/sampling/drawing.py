@@ -1,26 +1,28 @@
-"""Sending the rejected images of many batches through the teacher in as few sampling calls as their shapes allow."""
+"""Drawing images of many batches in as few sampling calls as their shapes allow, without one changing another."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import torch
 
-from ...adaptive_diffusion.diffusion.noise import derive_seed
+from ...adaptive_diffusion.gate.cost import Spent
+from ...adaptive_diffusion.gate.rows import Rows
 from ..rows.conditioning import Conditioning, RowSlicer, signature
-from ..rows.independence import check_conditioning, model_for_rows
-from ..rows.latents import Latent, with_samples
-from .call import Progress, Silent, sample
+from ..rows.latents import Latent, row_numbers, take, with_samples
+from .call import Progress, Sampled, Silent, sample
+from .independence import Evaluation, evaluates_rows_apart, model_for_rows, whole_evaluates_apart
 from .samplers import per_row
+from .stepping import Stepping, steps_rows_apart
 
 
 @dataclass
-class Job:
-    """The rejected images of one batch, ready for the teacher.
+class Drawing:
+    """What is to be drawn of one batch.
 
-    latent, noise: clean latent and unit noise of the R rejected images; rows: their numbers in the full batch of
-    `batch` images.
-    positive, negative: the whole batch's conditioning, not yet sliced.
+    latent, noise: clean latent and unit noise (R, C, ...) of its R images; rows: theirs in the full batch.
+    positive, negative: the whole batch's conditioning, not yet sliced. sampler_key: equal for equal samplers.
     """
 
     model: Any
@@ -29,15 +31,14 @@ class Job:
     cfg: float
     latent: Latent
     noise: torch.Tensor
-    rows: tuple[int, ...]
+    rows: Rows
     seed: int
     sampler: Any
     sampler_key: Any
     sigmas: torch.Tensor
-    batch: int
 
     def key(self) -> tuple:
-        """Jobs of equal key can share a batch without changing any image."""
+        """Drawings of equal key can share a batch without changing any image."""
         mask = self.latent.get("noise_mask")
         return (
             id(self.model),
@@ -50,80 +51,121 @@ class Job:
             None if self.negative is None else signature(self.negative),
         )
 
+    def at(self, positions: Sequence[int]) -> "Drawing":
+        """The part of the drawing for the images at `positions`."""
+        latent, noise = take(self.latent, positions), self.noise[list(positions)]
+        return replace(self, latent=latent, noise=noise, rows=self.rows.at(positions))
 
-Row = tuple[Job, int]
+    @property
+    def step_seeds(self) -> list[int]:
+        """A seed for each image's step noise, whatever part of the batch it is drawn with."""
+        return row_numbers(self.latent, self.rows).seeds(self.seed, "steps")
 
 
-def run_jobs(jobs: Sequence[Job], max_batch: int, progress: Progress | Silent | None = None) -> list[Latent]:
-    """Each job's latent with its images drawn; rows of equal `Job.key` are sampled together, up to `max_batch`.
+class Drawn(NamedTuple):
+    """The latent of a drawing's images, and what each of them took."""
 
+    latent: Latent
+    spent: tuple[Spent, ...]
+
+
+def draw_all(drawings: Sequence[Drawing], max_batch: int, progress: Progress | Silent | None = None) -> list[Drawn]:
+    """Each drawing with its images drawn; those of equal `Drawing.key` are sampled together, up to `max_batch`.
+
+    Where something that takes part could mix up the images of a batch, they are drawn one by one.
     progress: what is told of every step; a bar with previews where none is given.
+    ValueError where what takes part holds something for each image and cannot be cut to some of them.
     """
-    if not jobs:
+    if not drawings:
         return []
-    batches = [batch for rows in _pools(jobs) for batch in _chunks(rows, max_batch)]
-    progress = progress or Progress(jobs[0].model, sum(len(batch[0][0].sigmas) - 1 for batch in batches))
-    done: dict[tuple[int, int], torch.Tensor] = {}
-    for batch in batches:
-        samples = _sample_batch(batch, progress)
-        done.update({(id(job), i): row for (job, i), row in zip(batch, samples, strict=True)})
-    return [with_samples(job.latent, torch.stack([done[id(job), i] for i in range(len(job.rows))])) for job in jobs]
+    calls = [call for numbers in _pools(drawings) for call in _calls(drawings, numbers, max_batch)]
+    total = sum(len(drawings[call.rows[0][0]].sigmas) - 1 for call in calls)
+    progress = progress or Progress(drawings[0].model, total)
+    done: dict[tuple[int, int], tuple[torch.Tensor, Spent]] = {}
+    for call in calls:
+        samples, spent = _sample(_parts(drawings, call.rows), call.alone, progress)
+        done |= {place: (row, spent) for place, row in zip(call.rows, samples, strict=True)}
+    rows = [[done[number, i] for i in range(len(drawing.rows))] for number, drawing in enumerate(drawings)]
+    return list(map(_drawn, drawings, rows))
 
 
-def _pools(jobs: Iterable[Job]) -> Iterable[list[Row]]:
-    pools: dict[tuple, list[Row]] = {}
-    for job in jobs:
-        pools.setdefault(job.key(), []).extend((job, i) for i in range(len(job.rows)))
+class _Call(NamedTuple):
+    """What is sampled together: numbers of drawings, each with the place of an image in it."""
+
+    rows: list[tuple[int, int]]
+    alone: bool
+
+
+def _pools(drawings: Sequence[Drawing]) -> Iterable[list[int]]:
+    """The numbers of the drawings that can share a batch."""
+    pools: dict[tuple, list[int]] = {}
+    for number, drawing in enumerate(drawings):
+        pools.setdefault(drawing.key(), []).append(number)
     return pools.values()
 
 
-def _chunks(rows: list[Row], size: int) -> Iterable[list[Row]]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
+def _calls(drawings: Sequence[Drawing], numbers: Sequence[int], max_batch: int) -> Iterator[_Call]:
+    rows = [(number, i) for number in numbers for i in range(len(drawings[number].rows))]
+    whole = len(numbers) == 1 and drawings[numbers[0]].rows.are_all and len(rows) <= max_batch
+    alone = not all(_may_share(drawings[number], whole) for number in numbers)
+    size = 1 if alone else max_batch
+    yield from (_Call(rows[start : start + size], alone) for start in range(0, len(rows), size))
 
 
-def _sample_batch(batch: list[Row], progress: Progress | Silent) -> torch.Tensor:
-    parts = _by_job(batch)
-    first = batch[0][0]
-    rows = [[job.rows[i] for i in positions] for job, positions in parts]
-    slicer = RowSlicer(rows, [job.batch for job, _ in parts])
-    noise = torch.cat([job.noise[positions] for job, positions in parts])
-    seeds = [derive_seed(job.seed, "steps", job.rows[i]) for job, i in batch]
+def _may_share(drawing: Drawing, whole: bool) -> bool:
+    """Whether an image of the drawing comes out the same whichever others share its batch.
+
+    whole: whether its batch is the whole of which its conditioning and patches were made; nothing is cut then.
+    """
+    evaluation = Evaluation(
+        drawing.model,
+        drawing.positive,
+        drawing.negative,
+        drawing.cfg,
+        tuple(drawing.noise.shape[1:]),
+        drawing.sigmas,
+        drawing.rows.batch,
+    )
+    key = drawing.sampler_key if isinstance(drawing.sampler_key, tuple) else None
+    stepping = Stepping(drawing.sampler, key, evaluation, "noise_mask" in drawing.latent)
+    evaluated = whole_evaluates_apart if whole else evaluates_rows_apart
+    return evaluated(evaluation) and steps_rows_apart(stepping)
+
+
+def _parts(drawings: Sequence[Drawing], rows: Sequence[tuple[int, int]]) -> list[Drawing]:
+    grouped = groupby(rows, key=lambda row: row[0])
+    return [drawings[number].at([i for _, i in places]) for number, places in grouped]
+
+
+def _sample(parts: Sequence[Drawing], alone: bool, progress: Progress | Silent) -> Sampled:
+    first, rows = parts[0], [part.rows for part in parts]
+    seeds = [seed for part in parts for seed in part.step_seeds]
+    noise = torch.cat([part.noise for part in parts])
+    slicer = RowSlicer(rows)
+    if alone:
+        torch.manual_seed(seeds[0])
     return sample(
-        _model(parts, rows),
-        slicer([job.positive for job, _ in parts]),
-        None if first.negative is None else slicer([job.negative for job, _ in parts]),
+        model_for_rows(first.model, rows, [first.positive, first.negative or []]),
+        slicer([part.positive for part in parts]),
+        None if first.negative is None else slicer([part.negative or [] for part in parts]),
         first.cfg,
         noise,
-        _joined(parts),
+        _joined([part.latent for part in parts]),
         per_row(first.sampler, noise.to(first.model.load_device), first.sigmas, seeds),
         first.sigmas,
-        first.seed,
+        seeds[0] if alone else first.seed,
         progress.callback(len(first.sigmas) - 1),
     )
 
 
-def _model(parts: Sequence[tuple[Job, list[int]]], rows: Sequence[Sequence[int]]) -> Any:
-    """The model for `rows`, numbers in the full batch of each part's job."""
-    first = parts[0][0]
-    if len(parts) == 1 and list(rows[0]) == list(range(first.batch)):
-        return first.model
-    for job, _ in parts:
-        check_conditioning([*job.positive, *(job.negative or ())], job.batch)
-    return model_for_rows(first.model, [row for part in rows for row in part], {job.batch for job, _ in parts})
-
-
-def _by_job(batch: list[Row]) -> list[tuple[Job, list[int]]]:
-    parts: list[tuple[Job, list[int]]] = []
-    for job, i in batch:
-        if not parts or parts[-1][0] is not job:
-            parts.append((job, []))
-        parts[-1][1].append(i)
-    return parts
-
-
-def _joined(parts: Sequence[tuple[Job, list[int]]]) -> Latent:
-    joined = {"samples": torch.cat([job.latent["samples"][positions] for job, positions in parts])}
-    if "noise_mask" in parts[0][0].latent:
-        masks = [(job.latent["noise_mask"], positions) for job, positions in parts]
-        joined["noise_mask"] = torch.cat([m[[i % m.shape[0] for i in positions]] for m, positions in masks])
+def _joined(latents: Sequence[Latent]) -> Latent:
+    joined: Latent = {"samples": torch.cat([latent["samples"] for latent in latents])}
+    if "noise_mask" in latents[0]:
+        masks = [Rows.whole(len(latent["samples"])).pick(latent["noise_mask"]) for latent in latents]
+        joined["noise_mask"] = torch.cat(masks)
     return joined
+
+
+def _drawn(drawing: Drawing, rows: Sequence[tuple[torch.Tensor, Spent]]) -> Drawn:
+    samples = torch.stack([row for row, _ in rows])
+    return Drawn(with_samples(drawing.latent, samples), tuple(spent for _, spent in rows))

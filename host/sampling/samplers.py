@@ -10,13 +10,17 @@ from comfy.k_diffusion.sampling import BrownianTreeNoiseSampler
 
 from ...adaptive_diffusion.diffusion.noise import PerSampleNoise
 from ...adaptive_diffusion.diffusion.unipc import sample_unipc
-from .schedules import EXACT, TRAILING
+from .schedules import LCM, LEADING, TRAILING
 
 UNIPC = "unipc_diffusers"
 COUPLING = {"dpm_adaptive"}
 EULER = ("euler", "euler_ancestral")
 SLACK = 1e-4
-SAMPLERS = [UNIPC, *(name for name in comfy.samplers.KSampler.SAMPLERS if name not in COUPLING)]
+
+
+def sampler_names() -> list[str]:
+    """The samplers to choose from: ours, then all that ComfyUI has by now, other packs' among them."""
+    return [UNIPC, *(name for name in comfy.samplers.KSampler.SAMPLERS if name not in COUPLING)]
 
 
 class _AsDiffusers(comfy.samplers.KSAMPLER):
@@ -32,7 +36,7 @@ class _AsDiffusers(comfy.samplers.KSAMPLER):
 
 
 def make_sampler(name: str, flow: bool, scheduler: str) -> comfy.samplers.KSAMPLER:
-    """The sampler called `name`, for pure noise where `scheduler` is one of EXACT.
+    """The sampler called `name`, for pure noise where `scheduler` is a list of diffusers'.
 
     `unipc_diffusers` is diffusers' second-order UniPC.
     """
@@ -40,7 +44,7 @@ def make_sampler(name: str, flow: bool, scheduler: str) -> comfy.samplers.KSAMPL
         sampler = comfy.samplers.KSAMPLER(sample_unipc, {"flow": flow})
     else:
         sampler = comfy.samplers.sampler_object(name)
-    if scheduler not in EXACT:
+    if scheduler not in (LCM, TRAILING, LEADING):
         return sampler
     exact = _AsDiffusers(sampler.sampler_function, sampler.extra_options, sampler.inpaint_options)
     exact.full = not (scheduler == TRAILING and name in EULER)
@@ -61,7 +65,8 @@ def per_row(sampler, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[
 
 
 def _noise_sampler(function, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[int]):
-    if not function.__name__.startswith("sample_dpmpp_") or "sde" not in function.__name__:
+    name = getattr(getattr(function, "func", function), "__name__", "")
+    if not name.startswith("sample_dpmpp_") or "sde" not in name:
         return PerSampleNoise(noise, seeds)
     low, high = sigmas[sigmas > 0].min() * (1 - SLACK), sigmas.max() * (1 + SLACK)
     return BrownianTreeNoiseSampler(noise, low, high, seed=list(seeds), cpu=True)

@@ -1,5 +1,8 @@
 """Sigma lists for a ComfyUI model. KSampler's `denoise` is never used: its start level depends on the scheduler."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import comfy.model_sampling
 import comfy.samplers
 import numpy
@@ -7,20 +10,23 @@ import torch
 from comfy.k_diffusion import sampling as k_sampling
 
 from ...adaptive_diffusion.diffusion.rollback import rollback_sigmas, start_sigma
-from ...adaptive_diffusion.diffusion.schedules import lcm_timesteps, leading_timesteps, trailing_timesteps
+from ...adaptive_diffusion.diffusion.schedules import TRAIN_STEPS, lcm_timesteps, leading_timesteps, trailing_timesteps
 
 LCM, TRAILING, LEADING = "lcm", "trailing", "leading"
-EXACT = {LCM: lcm_timesteps, TRAILING: trailing_timesteps, LEADING: leading_timesteps}
+EXACT = {LCM: lcm_timesteps, TRAILING: trailing_timesteps}
 UNIFORM = "uniform"
-STUDENT_SCHEDULERS = [LCM, TRAILING, *comfy.samplers.KSampler.SCHEDULERS]
-REFINE_SCHEDULERS = [UNIFORM, *comfy.samplers.KSampler.SCHEDULERS]
-REGENERATE_SCHEDULERS = [UNIFORM, LEADING, *comfy.samplers.KSampler.SCHEDULERS]
+STUDENT, REFINE, REGENERATE = [LCM, TRAILING], [UNIFORM], [UNIFORM, LEADING]
 _FINEST = 1000
 _BY_SIGMA = {
     "karras": k_sampling.get_sigmas_karras,
     "exponential": k_sampling.get_sigmas_exponential,
     "kl_optimal": comfy.samplers.kl_optimal_scheduler,
 }
+
+
+def scheduler_names(own: list[str]) -> list[str]:
+    """The schedulers to choose from: `own` ones, then all that ComfyUI has by now, other packs' among them."""
+    return [*own, *comfy.samplers.KSampler.SCHEDULERS]
 
 
 class ModelSchedule:
@@ -31,6 +37,11 @@ class ModelSchedule:
         self.flow = isinstance(model_sampling, comfy.model_sampling.CONST)
         self.sigma_max = float(model_sampling.sigma_max)
 
+    @classmethod
+    def of(cls, model: Any) -> "ModelSchedule":
+        """The schedule of a MODEL."""
+        return cls(model.get_model_object("model_sampling"))
+
     @property
     def alphas_cumprod(self) -> numpy.ndarray | None:
         """1 / (1 + sigma^2) of a discrete eps or v model's sigma table; None for continuous and flow models."""
@@ -38,38 +49,63 @@ class ModelSchedule:
             return None
         return 1 / (1 + self.model_sampling.sigmas.double().cpu().numpy() ** 2)
 
+    def sigma_of_timestep(self, t: int) -> float:
+        """Sigma of training timestep `t` of 1000, whichever of them the model's table holds."""
+        table = getattr(self.model_sampling, "sigmas", ())
+        if self.flow or not isinstance(self.model_sampling, comfy.model_sampling.ModelSamplingDiscrete):
+            return self.sigma_at((t + 1) / TRAIN_STEPS)
+        return float(table[t] if len(table) == TRAIN_STEPS else self.model_sampling.sigma(torch.tensor(float(t))))
+
     def sigma_at(self, fraction: float) -> float:
         """Sigma at a fraction 0..1 of the time axis; core gives a nonsensical huge value at 1, hence the clamp."""
         return min(float(self.model_sampling.percent_to_sigma(1 - fraction)), self.sigma_max)
 
 
-def full_sigmas(model, scheduler: str, steps: int, sampler_name: str) -> torch.Tensor:
-    """`steps` evaluations from pure noise: one of diffusers' EXACT lists, evenly in time, or core's own schedule."""
-    model_sampling = model.get_model_object("model_sampling")
-    if scheduler in EXACT:
-        return torch.tensor(_exact_sigmas(ModelSchedule(model_sampling), scheduler, steps))
-    if scheduler == UNIFORM:
-        return torch.tensor(rollback_sigmas("schedule", 1.0, steps, ModelSchedule(model_sampling)))
-    return comfy.samplers.KSampler(model, steps, "cpu", sampler_name, scheduler).sigmas
+def student_sigmas(model: Any, scheduler: str, steps: int, sampler_name: str, denoise: float = 1.0) -> torch.Tensor:
+    """A student's schedule: from pure noise KSampler's own, which may differ from `steps`; below `denoise` 1 exact.
+
+    `lcm` and `trailing` are what diffusers' LCMScheduler and Euler schedulers make of a strength of `denoise`.
+    """
+    if scheduler in (LCM, TRAILING):
+        return _exact_sigmas(ModelSchedule.of(model), EXACT[scheduler](steps, denoise))
+    if denoise < 1:
+        return entered_sigmas(model, scheduler, steps, "schedule", denoise, sampler_name)
+    sigmas = comfy.samplers.KSampler(model, steps, "cpu", sampler_name, scheduler).sigmas
+    return sigmas if sigmas.isfinite().all() else full_sigmas(model, scheduler, steps, sampler_name)
 
 
-def _exact_sigmas(schedule: ModelSchedule, scheduler: str, steps: int) -> list[float]:
-    timesteps, table = EXACT[scheduler](steps), schedule.alphas_cumprod
-    if table is None:
-        if scheduler == LEADING:
+def full_sigmas(model: Any, scheduler: str, steps: int, sampler_name: str) -> torch.Tensor:
+    """Exactly `steps` steps from pure noise: diffusers' leading list, evenly in time, or as core's schedulers space.
+
+    Core's own list wherever it has so many finite sigmas.
+    """
+    schedule = ModelSchedule.of(model)
+    if scheduler == LEADING:
+        if schedule.alphas_cumprod is None:
             raise ValueError("scheduler 'leading' is only for eps and v models; choose 'uniform' for this one")
-        return [schedule.sigma_at((t + 1) / 1000) for t in timesteps] + [0.0]
-    return [float(schedule.model_sampling.sigmas[t]) for t in timesteps] + [0.0]
+        return _exact_sigmas(schedule, leading_timesteps(steps))
+    if scheduler == UNIFORM:
+        return torch.tensor(rollback_sigmas("schedule", 1.0, steps, schedule))
+    sigmas = comfy.samplers.KSampler(model, steps, "cpu", sampler_name, scheduler).sigmas
+    if len(sigmas) == steps + 1 and sigmas.isfinite().all():
+        return sigmas
+    return entered_sigmas(model, scheduler, steps, "schedule", 1.0, sampler_name)
 
 
-def entered_sigmas(model, scheduler: str, steps: int, scale: str, rollback: float, sampler_name: str) -> torch.Tensor:
+def _exact_sigmas(schedule: ModelSchedule, timesteps: Sequence[int]) -> torch.Tensor:
+    return torch.tensor([*map(schedule.sigma_of_timestep, timesteps), 0.0])
+
+
+def entered_sigmas(
+    model: Any, scheduler: str, steps: int, scale: str, rollback: float, sampler_name: str
+) -> torch.Tensor:
     """`steps` evaluations from the rollback's noise level down to 0, spaced as `scheduler` spaces them below it.
 
     Evenly in time where `scheduler` has too few distinct levels below the start, and always in scale `official`.
     """
-    schedule = ModelSchedule(model.get_model_object("model_sampling"))
+    schedule = ModelSchedule.of(model)
     uniform = torch.tensor(rollback_sigmas(scale, rollback, steps, schedule))
-    if scale == "official" or steps == 1 or scheduler in (*EXACT, UNIFORM):
+    if scale == "official" or steps == 1 or scheduler == UNIFORM:
         return uniform
     start = start_sigma(scale, rollback, schedule)
     if sampler_name not in comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS:

@@ -7,20 +7,21 @@ from typing import Any
 import torch
 
 from ...adaptive_diffusion.diffusion.noise import derive_seed
-from ...adaptive_diffusion.gate.decision import StudentInfo
+from ...adaptive_diffusion.gate.rows import Rows
+from ...adaptive_diffusion.gate.student import Student
 from ..rows.conditioning import Conditioning
-from ..rows.latents import Latent, fit_to_model, row_noise, take
+from ..rows.latents import Latent, fit_to_model, row_noise, take, with_samples
 from .call import Progress, sample
-from .drawing import Job
-from .models import model_name
+from .drawing import Drawing, Drawn
+from .identity import GUIDED, conditioning_digest, dtype_name, model_name, patch_digest, patches
 from .samplers import make_sampler
-from .schedules import ModelSchedule, entered_sigmas, full_sigmas
+from .schedules import ModelSchedule, student_sigmas
 from .timing import STUDENT, timed
 
 GIVEN = "given by a link"
 
 
-def plan(
+def plan_student(
     model: Any,
     positive: Conditioning,
     latent_image: Latent,
@@ -33,57 +34,72 @@ def plan(
     negative: Conditioning | None = None,
     sampler: Any = None,
     sigmas: torch.Tensor | None = None,
-) -> tuple[Job, StudentInfo]:
-    """All images of a batch as one job, and how they are drawn; `sampler` and `sigmas` override their names."""
+) -> tuple[Drawing, Student]:
+    """All images of a batch as one drawing, and who draws it; `sampler` and `sigmas` override their names."""
     latent = fit_to_model(model, latent_image)
     named = (sampler_name if sampler is None else GIVEN, _named(scheduler, denoise) if sigmas is None else GIVEN)
+    student = _student(model, latent, steps if sigmas is None else len(sigmas) - 1, cfg, named, negative, seed)
     if sigmas is None:
-        sigmas = _sigmas(model, scheduler, steps, denoise, sampler_name)
+        sigmas = student_sigmas(model, scheduler, steps, sampler_name, denoise)
     key = named if sampler is None else id(sampler)
     if sampler is None:
-        sampler = make_sampler(sampler_name, ModelSchedule(model.get_model_object("model_sampling")).flow, named[1])
-    rows = tuple(range(latent["samples"].shape[0]))
-    noise = row_noise(latent, rows, len(rows), seed)
-    job = Job(model, positive, negative, cfg, latent, noise, rows, seed, sampler, key, sigmas, len(rows))
-    ratio = model.get_model_object("latent_format").spacial_downscale_ratio
-    height, width = (ratio * side for side in noise.shape[-2:])
-    return job, StudentInfo(model_name(model), len(sigmas) - 1, cfg, *named, width, height, _patches(model), seed)
+        sampler = make_sampler(sampler_name, ModelSchedule.of(model).flow, named[1])
+    rows = Rows.whole(len(latent["samples"]))
+    noise = row_noise(latent, rows, seed)
+    return Drawing(model, positive, negative, cfg, latent, noise, rows, seed, sampler, key, sigmas), student
 
 
-def draw(job: Job, progress: Progress) -> torch.Tensor:
-    """Samples (B, C, ...) of the whole batch in one call, as KSampler draws them."""
-    callback = progress.callback(len(job.sigmas) - 1)
-    with timed(STUDENT, len(job.rows)):
-        return sample(
-            job.model,
-            job.positive,
-            job.negative,
-            job.cfg,
-            job.noise,
-            job.latent,
-            job.sampler,
-            job.sigmas,
-            job.seed,
-            callback,
+def draw(drawing: Drawing, progress: Progress) -> Drawn:
+    """The whole batch in one call, as KSampler draws it."""
+    with timed(STUDENT, len(drawing.rows)):
+        samples, spent = sample(
+            drawing.model,
+            drawing.positive,
+            drawing.negative,
+            drawing.cfg,
+            drawing.noise,
+            drawing.latent,
+            drawing.sampler,
+            drawing.sigmas,
+            drawing.seed,
+            progress.callback(len(drawing.sigmas) - 1),
         )
+    return Drawn(with_samples(drawing.latent, samples), (spent,) * len(samples))
 
 
-def redrawn(job: Job, rows: Sequence[int], number: int) -> Job:
+def redrawn(drawing: Drawing, rows: Sequence[int], number: int) -> Drawing:
     """Candidate `number`, above 0, of the images `rows` of a batch: each depends on seed, row and number alone."""
-    seed, latent = derive_seed(job.seed, "candidate", number), take(job.latent, rows)
-    noise = row_noise(latent, rows, job.batch, seed)
-    return replace(job, latent=latent, noise=noise, rows=tuple(rows), seed=seed)
+    seed, latent = derive_seed(drawing.seed, "candidate", number), take(drawing.latent, rows)
+    part = drawing.rows.at(rows)
+    return replace(drawing, latent=latent, noise=row_noise(latent, part, seed), rows=part, seed=seed)
 
 
-def _sigmas(model: Any, scheduler: str, steps: int, denoise: float, sampler_name: str) -> torch.Tensor:
-    if denoise < 1:
-        return entered_sigmas(model, scheduler, steps, "schedule", denoise, sampler_name)
-    return full_sigmas(model, scheduler, steps, sampler_name)
+def _student(
+    model: Any,
+    latent: Latent,
+    steps: int,
+    cfg: float,
+    named: tuple[str, str],
+    negative: Conditioning | None,
+    seed: int,
+) -> Student:
+    ratio = model.get_model_object("latent_format").spacial_downscale_ratio
+    height, width = (ratio * side for side in latent["samples"].shape[-2:])
+    return Student(
+        model_name(model),
+        steps,
+        cfg,
+        *named,
+        width,
+        height,
+        patches(model),
+        seed,
+        patch_digest=patch_digest(model),
+        guidance=model.get_attachment(GUIDED),
+        negative=None if cfg == 1 else conditioning_digest(negative),
+        dtype=dtype_name(model),
+    )
 
 
 def _named(scheduler: str, denoise: float) -> str:
     return scheduler if denoise == 1 else f"{scheduler} from {denoise:g}"
-
-
-def _patches(model: Any) -> str | None:
-    return f"{len(model.patches)} weights patched" if model.patches else None

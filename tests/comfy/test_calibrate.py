@@ -113,7 +113,7 @@ def test_models_take_turns_once_for_many_batches(comfy_app, monkeypatch):
     turns: list[str] = []
     watched = [
         (core.CLIPTextEncode, "encode", "text"),
-        (module("host.sampling.calibration"), "run_jobs", "draw"),
+        (module("host.sampling.calibration"), "draw_all", "draw"),
         (core.VAEDecode, "decode", "decode"),
     ]
     for owner, name, what in watched:
@@ -160,10 +160,8 @@ def test_a_given_sampler_is_not_recorded_as_another(comfy_app):
 
 
 def test_settings_of_another_student_are_refused(comfy_app, monkeypatch):
-    calibration = module("host.sampling.calibration")
     names = iter(["one"])
-    monkeypatch.setattr(module("host.sampling.student"), "model_name", lambda model: next(names, "one"))
-    monkeypatch.setattr(calibration, "model_name", lambda model: "two")
+    monkeypatch.setattr(module("host.sampling.student"), "model_name", lambda model: next(names, "two"))
     assert "the settings are of the student one, but the model is two" in comfy_app.fails(graph("mixed"))
 
 

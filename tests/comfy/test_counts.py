@@ -98,7 +98,7 @@ def test_linked_sigmas_are_entered_at_the_rollback_level(comfy_app, calls):
 
 def test_refining_does_not_start_from_the_noise_of_the_students_own_seed(comfy_app, monkeypatch):
     starts = []
-    sampling = module("nodes.teacher_common")
+    sampling = module("host.sampling.teacher")
     original = sampling.row_noise
     monkeypatch.setattr(sampling, "row_noise", lambda *arguments: starts.append(original(*arguments)) or starts[-1])
     model, settings = tiny_model("EPS"), {"steps": 1, "rollback": 0.7, "rollback_scale": "schedule"}

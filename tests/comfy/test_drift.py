@@ -186,7 +186,7 @@ def test_a_newer_state_and_that_of_another_student_are_refused_by_name(uncached_
     assert "version 2; this pack reads 'adaptive-diffusion running table' version 1" in uncached_app.fails(following())
     file.write_text(json.dumps(content | {"student": {"name": "somebody"}}))
     error = uncached_app.fails(following())
-    assert f"running table '{file.stem}' is of" in error and "somebody" in error
+    assert f"running table '{file.stem}' has student name" in error and "somebody" in error
     assert error.endswith("or delete it to begin again")
 
 

@@ -46,7 +46,7 @@ def test_a_student_edits_as_core_does_from_the_same_noise_level(comfy_app, pictu
     parts = edited(0.6, k=0)
     model = comfy_app.run(keep(parts, model=["student_models", 0])).kept["model"][0]
     schedules = module("host.sampling.schedules")
-    comfy_app.give["sigmas"] = schedules.entered_sigmas(model, "lcm", 3, "schedule", 0.6, "euler")
+    comfy_app.give["sigmas"] = schedules.student_sigmas(model, "lcm", 3, "euler", 0.6)
     parts["sigmas"] = node("TestGive", name="sigmas")
     parts["noise"] = node("RandomNoise", noise_seed=1)
     parts["guider"] = node("BasicGuider", model=["student_models", 0], conditioning=["student_prompt", 0])

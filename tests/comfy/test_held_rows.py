@@ -1,13 +1,15 @@
 """Patches and conditioning that hold something for each image of a batch: cut to the rejected images, or refused."""
 
 import functools
+from dataclasses import replace
 
 import pytest
 import torch
 from comfy.ldm.modules.attention import optimized_attention
+from comfy.utils import repeat_to_batch_size
 
 from .conftest import nodes
-from .test_sub_batches import BATCH, REJECTED, check, conditioning, latent, refine
+from .test_sub_batches import BATCH, REJECTED, check, conditioning, latent, refine, refined
 from .tools import module, tiny_model
 
 FIX = f"something for each of the {BATCH} images and cannot be cut to some of them; draw one image a batch"
@@ -120,9 +122,50 @@ def test_a_patch_that_holds_nothing_for_each_image_is_applied(rows):
     assert check(*arguments(patched(Weighted()))) <= 1e-4
 
 
+def reading(key):
+    """A model whose text takes its strength from an option of the conditioning."""
+    model = tiny_model("EPS")
+    read = model.model.extra_conds
+
+    def extra_conds(**options):
+        if key in options:
+            strength = repeat_to_batch_size(options[key][0], len(options["noise"])).view(-1, 1, 1)
+            options["cross_attn"] = repeat_to_batch_size(options["cross_attn"], len(strength)) * strength
+        return read(**options)
+
+    model.model.extra_conds = extra_conds
+    return model
+
+
 def test_an_unknown_conditioning_with_a_row_for_each_image_is_refused_by_name():
-    holding = conditioning(1, 1, image_prompt=[torch.zeros(BATCH, 2)])
-    given = (tiny_model("EPS"), holding, conditioning(2, 1), latent())
+    holding = conditioning(1, 1, image_prompt=[strengths()])
+    given = (reading("image_prompt"), holding, conditioning(2, 1), latent())
     with pytest.raises(ValueError, match=f"^Teacher Refine: the conditioning's 'image_prompt' holds {FIX}$"):
         refine(*given, REJECTED)
     refine(*given, range(BATCH))
+
+
+def test_an_unknown_conditioning_that_changes_no_image_is_drawn():
+    holding = conditioning(1, 1, image_prompt=[strengths()])
+    assert check(tiny_model("EPS"), holding, conditioning(2, 1), latent()) <= 1e-4
+
+
+def test_a_patch_with_two_rows_for_four_images_is_refused_by_name():
+    model = patched(lambda q, k, v, options: attention(q, k, v, options, strengths(2).repeat(2, 1, 1)[: len(q)]))
+    refine(*arguments(model), range(BATCH))
+    with pytest.raises(ValueError, match="patch '.*<lambda>' .attn2. holds something for each of the 4 images"):
+        refine(*arguments(model), REJECTED)
+
+
+def test_two_regions_closed_over_by_a_patch_are_no_rows_of_a_batch_of_two():
+    regions = torch.rand(2, 8, 8)
+
+    def patch(q, k, v, options):
+        return optimized_attention(q, k, v, options["n_heads"]) * (1 + regions.mean())
+
+    decide = module("adaptive_diffusion.gate.decision")
+    decision = decide.decide(decide.QualityScores((0.0, 1.0)), 0.5)
+    model, positive, negative, whole = arguments(patched(patch))
+    two = {"samples": whole["samples"][:2]}
+    drawn = refined(model, positive, negative, two, decision)
+    assert (drawn - refined(model, positive, negative, two, replace(decision, rejected=(0, 1)))[:1]).abs().max() <= 1e-4

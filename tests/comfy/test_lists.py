@@ -154,7 +154,7 @@ def test_a_second_gate_behind_the_first_uses_the_right_prompts_and_places(comfy_
     assert run.error is None
     second = run.kept["decision_2"]
     assert [group.scores.prompts[0] for group in second] == PROMPTS[1:]
-    assert [group.origin_rows for group in second] == [(1,), (0,)]
+    assert [group.rejected_rows.numbers for group in second] == [(1,), (0,)]
     merged, first = run.kept["merged"], run.kept["first"]
     assert torch.equal(merged[0], run.kept["student"][0])
     assert torch.equal(merged[1][0], first[0][0]) and not torch.equal(merged[1][1], first[0][1])

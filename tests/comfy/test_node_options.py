@@ -15,7 +15,7 @@ def scores(*values, **options):
 
 
 def student(**settings):
-    return module("adaptive_diffusion.gate.decision").StudentInfo(**settings)
+    return module("adaptive_diffusion.gate.decision").Student(**settings)
 
 
 def table(*values, estimator="external", dtype="float32", **student_settings):
@@ -177,7 +177,7 @@ def test_a_second_look_is_at_the_rejected_with_their_own_prompts(images):
     judge = Judge()
     output = execute("AdaptiveQualityScore", estimator=[judge], images=[images], decision=decision)
     assert judge.prompts == [("b",)]
-    assert output.args[0][0].rows == (1,)
+    assert output.args[0][0].rows.numbers == (1,)
     assert output.args[1] == [1.0]
 
 

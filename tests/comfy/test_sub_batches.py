@@ -27,20 +27,19 @@ def refine(model, positive, negative, latent, rejected, sampler="euler", rollbac
     decide = module("adaptive_diffusion.gate.decision")
     values = tuple(0.0 if i in rejected else 1.0 for i in range(BATCH))
     decision = decide.decide(decide.QualityScores(values), 0.5)
-    defaults = {"seed": 5, "cfg": 3.0, "scheduler": "uniform", "rollback_scale": "schedule", "max_batch": 16}
-    inputs = {"steps": steps, "sampler_name": sampler, "rollback": rollback, **defaults, **options}
+    inputs = {"steps": steps, "sampler_name": sampler, "rollback": rollback, **options}
+    return refined(model, positive, negative, latent, decision, **inputs)
+
+
+def refined(model, positive, negative, latent, decision, **options):
+    """The samples of the images that a decision rejects."""
     from .conftest import nodes
 
+    defaults = {"seed": 5, "cfg": 3.0, "scheduler": "uniform", "rollback_scale": "schedule", "max_batch": 16}
+    inputs = {**defaults, "steps": 4, "sampler_name": "euler", "rollback": 0.7, **options}
+    links = {"decision": decision, "latent": latent, "model": model, "positive": positive, "negative": negative}
     execute = nodes()["AdaptiveTeacherRefine"].execute
-    wrapped = {name: [value] for name, value in inputs.items()}
-    links = {
-        "decision": [decision],
-        "latent": [latent],
-        "model": [model],
-        "positive": [positive],
-        "negative": [negative],
-    }
-    return execute(**links, **wrapped).args[0][0]["samples"]
+    return execute(**{name: [value] for name, value in (links | inputs).items()}).args[0][0]["samples"]
 
 
 def check(model, positive, negative, latent, sampler="euler", **options):
@@ -132,9 +131,10 @@ def test_one_frame_of_five_dimensions_works():
     five = {"samples": latent(8, 8)["samples"].unsqueeze(2)}
     hosted = module("host.rows.latents")
     assert hosted.check_latent(five).shape == (BATCH, 4, 1, 8, 8)
-    noise = hosted.row_noise(five, range(BATCH), BATCH, 5)
+    whole = module("adaptive_diffusion.gate.rows").Rows.whole(BATCH)
+    noise = hosted.row_noise(five, whole, 5)
     part = hosted.take(five, REJECTED)
-    assert torch.equal(hosted.row_noise(part, REJECTED, BATCH, 5), noise[list(REJECTED)])
+    assert torch.equal(hosted.row_noise(part, whole.at(REJECTED), 5), noise[list(REJECTED)])
 
 
 def test_regenerating_equals_core_ksampler_on_those_rows():

@@ -1,9 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from adaptive_diffusion.gate.decision import GateDecision, QualityScores, decide
+from adaptive_diffusion.gate.rows import Rows
 
 
 def test_rejects_strictly_below_and_a_tie_keeps_the_student():
@@ -51,20 +53,18 @@ def test_scatter_refuses_a_count_that_does_not_match():
 
 def test_picked_scores_keep_their_prompts_and_origin():
     scores = QualityScores((0.1, 0.2, 0.3), prompts=("a", "b", "c"), group=1, groups=3, digests=("x", "y", "z"))
-    picked = scores.pick((2, 0), values=(7.0, 8.0))
-    assert (picked.prompts, picked.digests) == (("c", "a"), ())
-    assert scores.pick((2, 0)).digests == ("z", "x")
-    assert picked.rows == (2, 0)
-    assert picked.values == (7.0, 8.0)
-    assert (picked.group, picked.groups, picked.batch) == (1, 3, 3)
+    picked = scores.pick((2, 0))
+    assert (picked.values, picked.prompts, picked.digests) == ((0.3, 0.1), ("c", "a"), ("z", "x"))
+    assert picked.rows == Rows((2, 0), 3)
+    assert (picked.group, picked.groups) == (1, 3)
 
 
 def test_origin_rows_survive_a_second_gate():
     first = decide(QualityScores((0.0, 9.0, 0.0, 0.0)), 1.0)
-    again = first.scores.pick(first.rejected, values=(5.0, 0.0, 5.0))
+    again = replace(first.scores.pick(first.rejected), values=(5.0, 0.0, 5.0))
     second = decide(again, 1.0)
     assert second.rejected == (1,)
-    assert second.origin_rows == (2,)
+    assert second.rejected_rows == Rows((2,), 4)
 
 
 def test_scores_and_prompts_must_be_as_many():

@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 from adaptive_diffusion.__main__ import main
-from adaptive_diffusion.gate.decision import StudentInfo
 from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.gate.student import Student
 from adaptive_diffusion.standalone import demo, models, runs
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 
@@ -241,7 +241,7 @@ def test_other_settings_are_refused_once_a_run_has_images(files, capsys):
 
 
 def test_a_process_of_its_own_says_its_own_lines_and_warns_in_one(files):
-    PercentileTable.from_scores("other", student_scores(), JUDGE, StudentInfo(steps=4)).save(files["table"])
+    PercentileTable.from_scores("other", student_scores(), JUDGE, Student(steps=4)).save(files["table"])
     options = [f"--{key}={value}" for key, value in files.items()]
     command = [sys.executable, "-m", "adaptive_diffusion", "generate", *options, "--k=0", f"--batch={BATCH}"]
     process = subprocess.run(command, cwd=PACK, capture_output=True, text=True, timeout=600)

@@ -10,8 +10,8 @@ import numpy
 import pytest
 
 from adaptive_diffusion.__main__ import main
-from adaptive_diffusion.gate.decision import StudentInfo
 from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.gate.student import Student
 
 BUNDLED = Path(__file__).resolve().parents[2] / "percentiles"
 JUDGE = {"name": "ImageReward", "dtype": "float32"}
@@ -70,7 +70,7 @@ def test_the_published_tables_are_bundled_with_their_source(name, knots, ends):
 
 
 def test_saved_tables_load_to_the_same(tmp_path):
-    table = raw_table(student=StudentInfo(name="lcm", steps=4, seed=7))
+    table = raw_table(student=Student(name="lcm", steps=4, seed=7))
     path = tmp_path / "new folder" / "mine.json"
     table.save(path)
     again = PercentileTable.load(path)
@@ -102,7 +102,7 @@ def test_merging_is_exact_and_refuses_another_estimator_or_student():
     with pytest.raises(ValueError, match="estimator name: 'ImageReward' and 'PickScore'"):
         one.merge(raw_table(estimator={**JUDGE, "name": "PickScore"}))
     with pytest.raises(ValueError, match="student steps: None and 8"):
-        one.merge(raw_table(student=StudentInfo(steps=8)))
+        one.merge(raw_table(student=Student(steps=8)))
     with pytest.raises(ValueError, match="no raw scores"):
         one.merge(PercentileTable.parse({"50": 0.0}, "knots only"))
 
@@ -112,9 +112,7 @@ def shards_of(scores, created="2026-01-0{}T00:00:00+00:00"):
     cuts = numpy.sort(numpy.random.default_rng(5).choice(range(1, len(scores)), size=7, replace=False))
     return [
         replace(
-            PercentileTable.from_scores(
-                str(i), part.tolist(), JUDGE, StudentInfo("lcm", 4), {"name": "ours"}, "a test"
-            ),
+            PercentileTable.from_scores(str(i), part.tolist(), JUDGE, Student("lcm", 4), {"name": "ours"}, "a test"),
             created=created.format(i + 1),
         )
         for i, part in enumerate(numpy.split(scores, cuts))
@@ -132,7 +130,7 @@ def test_eight_shards_merge_in_any_order_and_grouping_to_the_file_of_one_run(see
     scores = random.choice([-0.0, 0.0, *random.normal(size=60)], size=200)
     shards = shards_of(scores)
     about = {"name": "ours", "count": 200}
-    whole = PercentileTable.from_scores("one", scores.tolist(), JUDGE, StudentInfo("lcm", 4), about, "a test")
+    whole = PercentileTable.from_scores("one", scores.tolist(), JUDGE, Student("lcm", 4), about, "a test")
     expected = saved(replace(whole, created=shards[-1].created), tmp_path)
     while len(shards) > 1:
         one, other = (shards.pop(random.integers(len(shards))) for _ in range(2))
@@ -153,10 +151,8 @@ def test_the_threshold_is_numpys_percentile_of_the_raw_scores_merged_saved_and_l
 
 
 def test_what_two_tables_say_differently_of_their_origin_is_kept_in_either_order(tmp_path):
-    one = replace(
-        raw_table(student=StudentInfo(cfg=1)), source="b", prompts={"name": "coco", "count": 4}, created="2025"
-    )
-    other = replace(raw_table(student=StudentInfo(cfg=1.0)), source="a; b", prompts={"count": 4}, created="2026")
+    one = replace(raw_table(student=Student(cfg=1)), source="b", prompts={"name": "coco", "count": 4}, created="2025")
+    other = replace(raw_table(student=Student(cfg=1.0)), source="a; b", prompts={"count": 4}, created="2026")
     merged = one.merge(other)
     assert (merged.source, merged.created, merged.prompts) == ("a; b", "2026", {"name": "coco", "count": 8})
     assert saved(merged, tmp_path) == saved(other.merge(one), tmp_path)
@@ -190,7 +186,7 @@ def test_the_command_merges_files(tmp_path, capsys):
     ],
 )
 def test_the_command_writes_nothing_where_it_refuses(names, out, sentence, tmp_path, capsys):
-    written(tmp_path, raw_table(), raw_table(name="yours"), raw_table(name="lcm", student=StudentInfo("lcm")))
+    written(tmp_path, raw_table(), raw_table(name="yours"), raw_table(name="lcm", student=Student("lcm")))
     written(tmp_path, raw_table(name="PickScore", estimator={**JUDGE, "name": "PickScore"}))
     written(tmp_path, PercentileTable.parse({"50": 0.0}, "knots"))
     (tmp_path / "half.json").write_text('{"10": 0.5, ')
@@ -209,8 +205,8 @@ def test_the_command_writes_nothing_where_it_refuses(names, out, sentence, tmp_p
 
 
 def test_differences_name_only_what_is_known_and_differs():
-    table = raw_table(student=StudentInfo(name="lcm", steps=4, cfg=1.0))
-    assert table.differences(StudentInfo(name="lcm", steps=8)) == ["steps 8 instead of 4"]
+    table = raw_table(student=Student(name="lcm", steps=4, cfg=1.0))
+    assert table.differences(Student(name="lcm", steps=8)) == ["steps 8 instead of 4"]
 
 
 @pytest.mark.parametrize(

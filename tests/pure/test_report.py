@@ -6,7 +6,8 @@ import numpy
 import pytest
 from PIL import Image, ImageColor
 
-from adaptive_diffusion.gate.decision import QualityScores, StudentInfo, decide
+from adaptive_diffusion.gate.decision import QualityScores, decide
+from adaptive_diffusion.gate.student import Student
 from adaptive_diffusion.report import (
     AMBER,
     CARD,
@@ -123,7 +124,7 @@ def test_an_empty_sheet_is_refused():
 
 def decision(threshold=2.0):
     scores = QualityScores((3.0, 1.0, 1.5), prompts=("a", "b", "c"))
-    return decide(scores, threshold, "mine", student=StudentInfo(steps=4, seed=9))
+    return decide(scores, threshold, "mine", student=Student(steps=4, seed=9))
 
 
 def test_a_record_says_everything_of_every_image():

@@ -3,13 +3,13 @@ import math
 
 import pytest
 
-from adaptive_diffusion.gate.decision import StudentInfo
 from adaptive_diffusion.gate.drift import WINDOW
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.gate.running import COUNTED, FORMAT, RUNS, VERSION, RunningTable
+from adaptive_diffusion.gate.student import Student
 
 JUDGE = {"name": "Judge", "dtype": "float32"}
-STUDENT = StudentInfo(name="turbo", steps=2, seed=7)
+STUDENT = Student(name="turbo", steps=2, seed=7)
 TABLE = PercentileTable.from_scores("mine", [float(i) for i in range(100)], JUDGE, STUDENT)
 
 
@@ -104,7 +104,7 @@ def test_every_student_estimator_and_table_has_a_file_of_its_own():
     kinds = [
         start(),
         start(estimator={**JUDGE, "dtype": "float16"}),
-        start(student=StudentInfo(name="turbo", steps=4)),
+        start(student=Student(name="turbo", steps=4)),
         start(table=other_table),
     ]
     assert len({kind.name for kind in kinds}) == len(kinds)
@@ -112,7 +112,7 @@ def test_every_student_estimator_and_table_has_a_file_of_its_own():
 
 
 def test_a_linked_student_is_the_tables_own_whatever_its_seed():
-    assert start(student=STUDENT).name == start(student=StudentInfo(name="turbo", steps=2, seed=8)).name == start().name
+    assert start(student=STUDENT).name == start(student=Student(name="turbo", steps=2, seed=8)).name == start().name
 
 
 @pytest.mark.parametrize(

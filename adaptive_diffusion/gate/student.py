@@ -1,0 +1,89 @@
+"""What drew a batch, as far as scores depend on it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .cost import Spent
+
+OF_ONE_BATCH = ("seed", "candidates", "spent")
+
+
+@dataclass(frozen=True)
+class Student:
+    """All that makes a percentile table valid, and what belongs to one batch. Unknown fields are None.
+
+    steps: as asked for. width, height: in pixels. patches: a few words on the model's patches. patch_digest: letters
+    that differ where a patch or its strength does, "none" without any. guidance: of a model that takes it as an input.
+    negative: letters that differ for another negative prompt. dtype: of the network. vae: letters that differ for
+    another decoder.
+    Of one batch: seed; candidates, how often each image was drawn (empty where once); spent, what each one took.
+    """
+
+    name: str | None = None
+    steps: int | None = None
+    cfg: float | None = None
+    sampler: str | None = None
+    scheduler: str | None = None
+    width: int | None = None
+    height: int | None = None
+    patches: str | None = None
+    seed: int | None = None
+    candidates: tuple[int, ...] = ()
+    patch_digest: str | None = None
+    guidance: float | None = None
+    negative: str | None = None
+    dtype: str | None = None
+    vae: str | None = None
+    spent: tuple[Spent, ...] = ()
+
+    @classmethod
+    def read(cls, settings: Mapping[str, Any]) -> "Student":
+        """The student of `settings`, as tables and journals keep them; what this version does not know is left out."""
+        return cls(**{name: settings[name] for name in _SETTINGS if name in settings})
+
+    @property
+    def label(self) -> str:
+        """Its name and its patches, with letters that differ for others."""
+        patched = f" with {self.patches} ({self.patch_digest})" if self.patches else ""
+        return f"{self.name or 'of unknown name'}{patched}"
+
+    @property
+    def settings_known_at_first(self) -> dict[str, Any]:
+        """The settings that the first tables and running tables knew."""
+        return {name: value for name, value in self.settings.items() if name not in _KNOWN_LATER}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is known of how it draws, without what belongs to one batch."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name in _SETTINGS}
+
+    def differences(self, other: "Student") -> list[str]:
+        """Where `other` draws otherwise, a phrase each; what one of them does not know is no difference."""
+        pairs = self.unequal(other).items()
+        return [f"{name} {new} instead of {old}" for name, (old, new) in pairs if None not in (old, new)]
+
+    def unequal(self, other: "Student") -> dict[str, tuple[Any, Any]]:
+        """The settings that only one of both knows, or that differ: this one's and the `other`'s.
+
+        What the first tables could not know is left out where one does not know it.
+        """
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in _SETTINGS}
+        later = {name for name, pair in pairs.items() if name in _KNOWN_LATER and None in pair}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in later}
+
+
+def differences(found: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where what was `found` of a task is not what it is `now`, a phrase each; its `student` is compared as one."""
+    told = []
+    for part, value in now.items():
+        if part == "student":
+            other = Student.read(found.get(part, {}))
+            told += [f"student {phrase}" for phrase in Student.read(value).differences(other)]
+        elif found.get(part) != value:
+            told.append(f"{part} {found.get(part)!r} instead of {value!r}")
+    return told
+
+
+_KNOWN_LATER = {"patch_digest", "guidance", "negative", "dtype", "vae"}
+_SETTINGS = tuple(field.name for field in fields(Student) if field.name not in OF_ONE_BATCH)
