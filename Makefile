@@ -21,6 +21,7 @@ test: lint
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	mkdir -p .cache/mypy && ln -sfn ../.. .cache/mypy/pack
 	$(VENV)/bin/mypy
 
 clean:

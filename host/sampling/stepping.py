@@ -80,4 +80,6 @@ def _without_network(model: Any) -> Any:
 
 
 def _answer(asked: dict[str, Any]) -> list[torch.Tensor]:
-    return [asked["input"] * (0.5 - 0.1 * number) for number, _ in enumerate(asked["conds"])]
+    """Mixes neighbouring pixels, so that what a mask keeps is seen by what it does not."""
+    mixed = 0.3 * asked["input"] + 0.3 * asked["input"].roll(1, -1)
+    return [mixed * (1 - 0.2 * number) for number, _ in enumerate(asked["conds"])]

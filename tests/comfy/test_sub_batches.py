@@ -23,12 +23,11 @@ def conditioning(seed: int, rows: int = BATCH, tokens: int = 5, **options):
     return [[torch.randn(rows, tokens, 32, generator=generator), options]]
 
 
-def refine(model, positive, negative, latent, rejected, sampler="euler", rollback=0.7, steps=4, **options):
+def refine(model, positive, negative, latent, rejected, sampler_name="euler", **options):
     decide = module("adaptive_diffusion.gate.decision")
     values = tuple(0.0 if i in rejected else 1.0 for i in range(BATCH))
     decision = decide.decide(decide.QualityScores(values), 0.5)
-    inputs = {"steps": steps, "sampler_name": sampler, "rollback": rollback, **options}
-    return refined(model, positive, negative, latent, decision, **inputs)
+    return refined(model, positive, negative, latent, decision, sampler_name=sampler_name, **options)
 
 
 def refined(model, positive, negative, latent, decision, **options):
