@@ -98,9 +98,9 @@ def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tens
 
 def _pattern(task: Calibration) -> tuple[Drawing, Student]:
     """How Student Sample draws a batch of one, but for seed and prompt, and who it is."""
-    student = task.student
+    student: Any = task.student
     empty = core.EmptyLatentImage().generate(student.width, student.height, 1)[0]
-    how: Any = (student.steps, student.cfg, student.sampler, student.scheduler)
+    how = (student.steps, student.cfg, student.sampler, student.scheduler)
     return plan_student(task.model, [], empty, task.seed, *how, denoise=1.0, negative=task.negative)
 
 
