@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import comfy.hooks
+
 from ..rows.conditioning import PER_ROW_LISTS, PER_ROW_TENSORS, Conditioning, picks_its_rows
 
 PLAIN = (str, int, float, bool, type(None))
@@ -41,7 +43,7 @@ def of_conditioning(conditioning: Conditioning) -> list[Participant]:
         Participant(key, value, of_model=False)
         for _, options in conditioning
         for key, value in options.items()
-        if key not in UNDERSTOOD and not _is_plain(value) and not (key == "control" and _is_cores(value))
+        if key not in UNDERSTOOD and not _is_plain(value) and not _is_cores(key, value)
     ]
 
 
@@ -76,7 +78,14 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, PLAIN) or (isinstance(value, tuple) and all(map(_is_plain, value)))
 
 
-def _is_cores(control: Any) -> bool:
+def _is_cores(key: str, value: Any) -> bool:
+    """Whether it is ControlNets or weight hooks of ComfyUI's own, which are known to keep images apart."""
+    if key == "hooks":
+        return all(type(hook) is comfy.hooks.WeightHook for hook in value.hooks)
+    return key == "control" and _are_cores_controls(value)
+
+
+def _are_cores_controls(control: Any) -> bool:
     """Whether a ControlNet and all before it are of ComfyUI's own classes, whose hints are cut by their rows."""
     while control is not None:
         if picks_its_rows(control) or not type(control).__module__.startswith("comfy."):
