@@ -9,7 +9,7 @@ from ..adaptive_diffusion.gate.decision import QualityScores
 from ..adaptive_diffusion.gate.digest import digest
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.running import RunningTable
-from ..adaptive_diffusion.gate.student import Student, differences
+from ..adaptive_diffusion.gate.student import Student, agreed, differences
 from .files.tables import THIS_RUN, running_tables
 
 
@@ -22,19 +22,12 @@ def follow(
             f"to follow your prompts it needs a calibrated table to start from, but the table is '{THIS_RUN}'; "
             "choose another, or turn following off"
         )
-    fresh = RunningTable.start(table, {"name": groups[0].estimator, "dtype": groups[0].dtype}, _only(students))
+    fresh = RunningTable.start(table, {"name": groups[0].estimator, "dtype": groups[0].dtype}, agreed(students))
     path = _path(fresh)
     values = [value for group in groups for value in group.values]
     threshold, running = _found(path, fresh).judge(values, _digests(groups), k)
     running.save(path)
     return threshold, running
-
-
-def _only(students: Sequence[Student | None]) -> Student | None:
-    kinds = {str(student.settings): student for student in students if student}
-    if len(kinds) > 1:
-        raise ValueError(f"one running table follows one student, but {len(kinds)} came: {'; '.join(kinds)}; link one")
-    return next(iter(kinds.values()), None)
 
 
 def _path(fresh: RunningTable) -> Path:

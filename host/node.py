@@ -1,9 +1,12 @@
-"""The pack's own link types and what every node shares."""
+"""What every node of the pack shares: the link types of its own, the schema's common part, and checked inputs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from inspect import signature
+from textwrap import shorten
+from typing import Any, ClassVar
 
+from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
 
 CATEGORY = "adaptive diffusion"
@@ -14,6 +17,85 @@ EstimatorLink = io.Custom("QUALITY_ESTIMATOR")
 ScoresLink = io.Custom("QUALITY_SCORES")
 DecisionLink = io.Custom("GATE_DECISION")
 TableLink = io.Custom("PERCENTILE_TABLE")
+MOST_TOLD = 300
+
+
+class AdaptiveNode(io.ComfyNode):
+    """A node with `define_schema`, made by `schema`, and `run`, which `execute` calls with checked inputs.
+
+    LISTS: the inputs taken as whole lists; of every other one a node with any of these takes a single value.
+    ComfyUI calls a node without any once for each item of a list.
+    """
+
+    TITLE: ClassVar[str]
+    LISTS: ClassVar[Sequence[str]] = ()
+
+    @classmethod
+    def schema(cls, search_aliases: Sequence[str], **described: Any) -> io.Schema:
+        """The schema of what is `described`, with all that the pack's nodes have in common."""
+        return io.Schema(
+            display_name=cls.TITLE,
+            category=CATEGORY,
+            search_aliases=[*ALIASES, *search_aliases],
+            is_input_list=bool(cls.LISTS),
+            **described,
+        )
+
+    @classmethod
+    def run(cls, *arguments: Any, **inputs: Any) -> io.NodeOutput:
+        """What the node does; everything it raises gets the node's name."""
+        raise NotImplementedError
+
+    @classmethod
+    def execute(cls, **inputs: Any) -> io.NodeOutput:
+        with speaking_for(cls.TITLE):
+            lists = {name: values for name, values in inputs.items() if name in cls.LISTS}
+            single = {name: values for name, values in inputs.items() if name not in cls.LISTS}
+            if cls.LISTS:
+                single = {name: _only(name, values) for name, values in single.items()}
+            cls._check(lists | {name: [value] for name, value in single.items()})
+            return cls.run(**lists, **single)
+
+    @classmethod
+    def _check(cls, inputs: Mapping[str, Sequence[Any]]) -> None:
+        """ValueError where a value is not one that its input offers: ComfyUI lets every linked value pass.
+
+        What the node's own `validate_inputs` knows better is left to `run`.
+        """
+        own = signature(cls.validate_inputs).parameters
+        for each in cls.define_schema().inputs:
+            for value in inputs.get(each.id, ()) if each.id not in own else ():
+                _check_value(each, value)
+
+    @classmethod
+    def answer(cls, check: Callable[[Any], Any], values: Sequence[Any]) -> bool | str:
+        """For `validate_inputs`: True, or the sentence of the ValueError with which `check` refuses one of `values`.
+
+        None stands for a linked value, which is not known before the node runs.
+        """
+        try:
+            for value in values:
+                if value is not None:
+                    check(value)
+        except ValueError as error:
+            return f"{cls.TITLE}: {error}"
+        return True
+
+
+@contextmanager
+def speaking_for(node: str) -> Iterator[None]:
+    """Put the node's name in front of every complaint, but for an interruption and memory that ran out: ComfyUI
+    acts on these itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, (InterruptProcessingException, OOM_EXCEPTION)) or "out of memory" in str(error).lower():
+            raise
+        if isinstance(error, ValueError):
+            raise ValueError(f"{node}: {error}").with_traceback(error.__traceback__) from None
+        complaint = f"{node}: {type(error).__name__}: {error}"
+        raise RuntimeError(complaint).with_traceback(error.__traceback__) from None
 
 
 def node_id(hidden: Any) -> str:
@@ -21,10 +103,17 @@ def node_id(hidden: Any) -> str:
     return str(hidden.unique_id) if hidden else ""
 
 
-@contextmanager
-def speaking_for(node: str) -> Iterator[None]:
-    """Put the node's name in front of every complaint about a value."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{node}: {error}") from error
+def _only(name: str, values: Sequence[Any]) -> Any:
+    if len(values) != 1:
+        raise ValueError(f"{name} takes one value, but {len(values)} came; link one")
+    return values[0]
+
+
+def _check_value(each: io.Input, value: Any) -> None:
+    """ValueError where an input does not offer the value."""
+    options, low, high = (getattr(each, name, None) for name in ("options", "min", "max"))
+    if options is not None and value not in options:
+        offered = shorten(", ".join(map(str, options)), MOST_TOLD, placeholder=" ...")
+        raise ValueError(f"there is no {each.id} '{value}'; choose one of {offered}")
+    if None not in (low, high) and not low <= value <= high:
+        raise ValueError(f"{each.id} is {value}; choose from {low} to {high}")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import io
@@ -10,9 +11,9 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.student import Student
-from ..host.files.tables import THIS_RUN, table_choices, table_path
+from ..host.files.tables import THIS_RUN, table_choices, table_path, table_states
 from ..host.gate import warnings_of
-from ..host.node import ALIASES, CATEGORY, EstimatorLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
+from ..host.node import AdaptiveNode, EstimatorLink, ScoresLink, StudentInfoLink, TableLink
 from ..host.rows.lists import per_batch
 from ..host.sampling.search import Kept, Searcher
 from ..host.sampling.student import plan_student
@@ -20,21 +21,20 @@ from ..host.shown import show_text
 from .quality_score import spread_prompts, truncated
 from .sampling_inputs import student_inputs
 
-TITLE = "Best of N"
 DEFAULT_K, DEFAULT_CANDIDATES = 20.0, 3
 
 
-class BestOfN(io.ComfyNode):
+class BestOfN(AdaptiveNode):
+    TITLE = "Best of N"
+    LISTS = ("prompt", *(each.id for each in student_inputs()))
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveBestOfN",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Draws with the fast model, and draws an image again while its score lies under the threshold, "
             "up to N times. The best is kept.",
-            search_aliases=[*ALIASES, "best of n", "search", "rejection sampling", "retry"],
-            is_input_list=True,
+            search_aliases=["best of n", "search", "rejection sampling", "retry"],
             has_intermediate_output=True,
             hidden=[io.Hidden.unique_id],
             inputs=[*student_inputs(), *_judging_inputs()],
@@ -50,38 +50,36 @@ class BestOfN(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, table):
-        choices = table_choices()[1:]
-        if all(name in choices for name in table):
-            return True
-        if THIS_RUN in table:
-            return f"{TITLE}: '{THIS_RUN}' has no scores before anything is drawn; choose a calibrated table"
-        return f"{TITLE}: there is no percentile table '{table[0]}'; choose one of {', '.join(choices)}"
+        return cls.answer(_calibrated, table)
 
     @classmethod
     def fingerprint_inputs(cls, table, **_linked):
-        return [*table, table_path(table[0]).stat().st_mtime_ns]
+        return table_states(table)
 
     @classmethod
-    def execute(
-        cls, vae, estimator, prompt, table, k, candidates, percentile_table=(None,), max_batch=(16,), **drawing
-    ):
-        judge = estimator[0]
-        with speaking_for(TITLE):
-            chosen = percentile_table[0] or PercentileTable.load(table_path(table[0]))
-            chosen.check_estimator(judge.estimator.name, judge.estimator.dtype)
-            threshold = chosen.threshold(k[0])
-            planned = [plan_student(**inputs) for inputs in per_batch(drawing)]
-            drawings, students = [drawing for drawing, _ in planned], [student for _, student in planned]
-            prompts = spread_prompts(prompt, [len(drawing.rows) for drawing in drawings])
-            searcher = Searcher(drawings, prompts, vae[0], judge, max_batch[0])
-            kept = searcher.kept(best_of(candidates[0], len(searcher.images), threshold, searcher))
+    def run(cls, vae, estimator, prompt, table, k, candidates, percentile_table=None, max_batch=16, **drawing):
+        judge = estimator.estimator
+        chosen = percentile_table or PercentileTable.load(_calibrated(table))
+        chosen.check_estimator(judge.name, judge.dtype)
+        threshold = chosen.threshold(k)
+        planned = [plan_student(**inputs) for inputs in per_batch(drawing)]
+        drawings, students = [drawing for drawing, _ in planned], [student for _, student in planned]
+        prompts = spread_prompts(prompt, [len(drawing.rows) for drawing in drawings])
+        searcher = Searcher(drawings, prompts, vae, estimator, max_batch)
+        kept = searcher.kept(best_of(candidates, len(searcher.images), threshold, searcher))
         pairs = zip(students, kept, strict=True)
         told = [replace(student, candidates=each.candidates, spent=each.spent) for student, each in pairs]
-        shown = _payload(kept, threshold, expected_candidates(candidates[0], k[0]))
-        cut = truncated(judge.estimator, [text for texts in prompts for text in texts])
+        shown = _payload(kept, threshold, expected_candidates(candidates, k))
+        cut = truncated(judge, [text for texts in prompts for text in texts])
         show_text(cls.hidden, "\n".join([_summary(shown, told), *warnings_of(chosen, told[0]), *cut]))
         latents, images, scores, *_ = map(list, zip(*kept, strict=True))
         return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})
+
+
+def _calibrated(table: str) -> Path:
+    if table == THIS_RUN:
+        raise ValueError(f"'{THIS_RUN}' has no scores before anything is drawn; choose a calibrated table")
+    return table_path(table)
 
 
 def _payload(kept: Sequence[Kept], threshold: float, expected: float) -> dict[str, Any]:

@@ -3,24 +3,23 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.cost import Costs, evaluations
-from ..host.node import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+from ..host.node import AdaptiveNode, StudentInfoLink
 from ..host.sampling.timing import STUDENT, TEACHER, seconds_per_image
 from ..host.shown import show_text
 from .sampling_inputs import cfg_input
 
-TITLE = "Budget"
 STEPS, EVALUATIONS, SECONDS = "steps", "model evaluations", "seconds"
 
 
-class Budget(io.ComfyNode):
+class Budget(AdaptiveNode):
+    TITLE = "Budget"
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveBudget",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Which k makes images cost what you want to spend on average; or what a given k costs.",
-            search_aliases=[*ALIASES, "cost", "speed", "average steps"],
+            search_aliases=["cost", "speed", "average steps"],
             hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Float.Input(
@@ -55,12 +54,11 @@ class Budget(io.ComfyNode):
         return float("nan") if unit == SECONDS else unit
 
     @classmethod
-    def execute(cls, average, unit, student_steps, teacher_steps, cfg, student=None, k=None):
-        with speaking_for(TITLE):
-            steps, guidance = (student.steps, student.cfg) if student else (student_steps, 1.0)
-            costs = _costs(unit, (steps, guidance), (teacher_steps, cfg))
-            k = costs.k_for(average) if k is None else k
-            expected = costs.average(k)
+    def run(cls, average, unit, student_steps, teacher_steps, cfg, student=None, k=None):
+        steps, guidance = (student.steps, student.cfg) if student else (student_steps, 1.0)
+        costs = _costs(unit, (steps, guidance), (teacher_steps, cfg))
+        k = costs.k_for(average) if k is None else k
+        expected = costs.average(k)
         text = f"k {k:.1f} %: {expected:.3g} {unit} per image; the teacher alone takes {costs.teacher:.3g}"
         show_text(cls.hidden, text)
         return io.NodeOutput(k, expected)

@@ -5,26 +5,25 @@ from functools import partial
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.calibration import calibrate
+from ..adaptive_diffusion.gate.student import agreed
 from ..host.files.outlines import about
 from ..host.files.tables import new_table_path
-from ..host.node import ALIASES, CATEGORY, EstimatorLink, StudentInfoLink, TableLink, speaking_for
+from ..host.node import AdaptiveNode, EstimatorLink, StudentInfoLink, TableLink
 from ..host.sampling.calibration import Calibration, check, score_all
 from ..host.shown import ScoresSoFar
 
-TITLE = "Calibrate"
 
+class Calibrate(AdaptiveNode):
+    TITLE = "Calibrate"
+    LISTS = ("prompts", "student")
 
-class Calibrate(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveCalibrate",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Draws and scores an image for each of many prompts and saves their table for Threshold Gate. "
             "Interrupted, it keeps what was done; queue it again to go on.",
-            search_aliases=[*ALIASES, "percentiles", "threshold", "table"],
-            is_input_list=True,
+            search_aliases=["percentiles", "threshold", "table"],
             is_output_node=True,
             hidden=[io.Hidden.unique_id],
             inputs=[
@@ -52,13 +51,10 @@ class Calibrate(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, clip, vae, estimator, student, prompts, name, seed, batch, negative=(None,)):
-        with speaking_for(TITLE):
-            path = new_table_path(name[0].strip())
-            task = Calibration(
-                model[0], clip[0], vae[0], estimator[0], student[0], prompts, seed[0], batch[0], negative[0]
-            )
-            check(task)
-            progress = ScoresSoFar(cls.hidden, len(prompts))
-            table = calibrate(path, task.described, partial(score_all, task), progress.tell)
+    def run(cls, model, clip, vae, estimator, student, prompts, name, seed, batch, negative=None):
+        path = new_table_path(name.strip())
+        task = Calibration(model, clip, vae, estimator, agreed(student), prompts, seed, batch, negative)
+        check(task)
+        progress = ScoresSoFar(cls.hidden, len(prompts))
+        table = calibrate(path, task.described, partial(score_all, task), progress.tell)
         return io.NodeOutput(table, ui={"adaptive_table": [about(table)]})

@@ -4,23 +4,22 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.diffusion.guidance_embedding import guidance_bias
 from ..host.files.unets import unet_choices, unet_path
-from ..host.node import ALIASES, CATEGORY, speaking_for
+from ..host.node import AdaptiveNode
 from ..host.sampling.identity import GUIDED
 
-TITLE = "LCM Guidance"
 BIAS = "diffusion_model.time_embed.0.bias"
 
 
-class LCMGuidance(io.ComfyNode):
+class LCMGuidance(AdaptiveNode):
+    TITLE = "LCM Guidance"
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveLCMGuidance",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Sets the guidance of LCM-SDXL and LCM SD1.5 UNets, which ComfyUI loads without it. "
             "Sample at cfg 1. Not for LCM-LoRAs.",
-            search_aliases=[*ALIASES, "lcm", "guidance", "w embedding", "distilled cfg"],
+            search_aliases=["lcm", "guidance", "w embedding", "distilled cfg"],
             inputs=[
                 io.Model.Input("model", tooltip="The LCM UNet, from Load Diffusion Model."),
                 io.Combo.Input(
@@ -41,15 +40,16 @@ class LCMGuidance(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, unet_name, guidance):
-        with speaking_for(TITLE):
-            bias = guidance_bias(unet_path(unet_name), guidance)
-            if model.get_attachment(GUIDED):
-                raise ValueError(
-                    f"the model has guidance {model.get_attachment(GUIDED):g} already; link it from before"
-                )
-            guided = model.clone()
-            if not guided.add_patches({BIAS: (bias,)}):
-                raise ValueError(f"the model has no weight {BIAS}; link the UNet of '{unet_name}'")
-            guided.set_attachments(GUIDED, guidance)
+    def validate_inputs(cls, unet_name):
+        return cls.answer(unet_path, [unet_name])
+
+    @classmethod
+    def run(cls, model, unet_name, guidance):
+        bias = guidance_bias(unet_path(unet_name), guidance)
+        if model.get_attachment(GUIDED):
+            raise ValueError(f"the model has guidance {model.get_attachment(GUIDED):g} already; link it from before")
+        guided = model.clone()
+        if not guided.add_patches({BIAS: (bias,)}):
+            raise ValueError(f"the model has no weight {BIAS}; link the UNet of '{unet_name}'")
+        guided.set_attachments(GUIDED, guidance)
         return io.NodeOutput(guided)

@@ -3,20 +3,18 @@
 from comfy_api.latest import io
 
 from ..host.demo import UNETS, load_clip, load_model, load_vae
-from ..host.node import ALIASES, CATEGORY, speaking_for
-
-TITLE = "Load Demo Models"
+from ..host.node import AdaptiveNode
 
 
-class LoadDemoModels(io.ComfyNode):
+class LoadDemoModels(AdaptiveNode):
+    TITLE = "Load Demo Models"
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveLoadDemoModels",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Tiny 64 px models that come with the pack: to see the mechanism, not to make pictures.",
-            search_aliases=[*ALIASES, "example", "demo"],
+            search_aliases=["example", "demo"],
             inputs=[
                 io.Combo.Input(
                     "role",
@@ -33,6 +31,5 @@ class LoadDemoModels(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, role):
-        with speaking_for(TITLE):
-            return io.NodeOutput(load_model(role), load_clip(), load_vae())
+    def run(cls, role):
+        return io.NodeOutput(load_model(role), load_clip(), load_vae())

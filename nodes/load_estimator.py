@@ -12,20 +12,18 @@ from ..host.files.estimators import (
     estimator_choices,
     estimator_path,
 )
-from ..host.node import ALIASES, CATEGORY, EstimatorLink, speaking_for
-
-TITLE = "Load Estimator"
+from ..host.node import AdaptiveNode, EstimatorLink
 
 
-class LoadEstimator(io.ComfyNode):
+class LoadEstimator(AdaptiveNode):
+    TITLE = "Load Estimator"
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveLoadEstimator",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Loads the model that scores how good an image is for its prompt.",
-            search_aliases=[*ALIASES, "image reward", "hps", "pickscore", "clip score", "aesthetic score"],
+            search_aliases=["image reward", "hps", "pickscore", "clip score", "aesthetic score"],
             inputs=[
                 io.Combo.Input(
                     "estimator",
@@ -56,14 +54,9 @@ class LoadEstimator(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, estimator, clip_vision=NO_CLIP_VISION):
-        try:
-            estimator_path(estimator)
-            clip_vision_path(clip_vision)
-        except ValueError as error:
-            return f"{TITLE}: {error}"
-        return True
+        found = cls.answer(estimator_path, [estimator])
+        return cls.answer(clip_vision_path, [clip_vision]) if found is True else found
 
     @classmethod
-    def execute(cls, estimator, dtype="float32", clip_vision=NO_CLIP_VISION):
-        with speaking_for(TITLE):
-            return io.NodeOutput(HostedEstimator(estimator_path(estimator), dtype, clip_vision_path(clip_vision)))
+    def run(cls, estimator, dtype="float32", clip_vision=NO_CLIP_VISION):
+        return io.NodeOutput(HostedEstimator(estimator_path(estimator), dtype, clip_vision_path(clip_vision)))

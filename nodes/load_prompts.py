@@ -3,22 +3,20 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.prompts import CAPTION, MOST_PROMPTS, prompt_seeds, read_prompts
-from ..host.files.prompts import prompt_choices, prompt_path
-from ..host.node import ALIASES, CATEGORY, speaking_for
+from ..host.files.prompts import prompt_choices, prompt_path, prompt_states
+from ..host.node import AdaptiveNode
 from .sampling_inputs import seed_input
 
-TITLE = "Load Prompts"
 
+class LoadPrompts(AdaptiveNode):
+    TITLE = "Load Prompts"
 
-class LoadPrompts(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveLoadPrompts",
-            display_name=TITLE,
-            category=CATEGORY,
             description="A list of prompts from a file, each different one once, with a seed for each.",
-            search_aliases=[*ALIASES, "csv", "jsonl", "text file", "prompt list", "batch prompts"],
+            search_aliases=["csv", "jsonl", "text file", "prompt list", "batch prompts"],
             inputs=[
                 io.Combo.Input(
                     "file",
@@ -49,20 +47,13 @@ class LoadPrompts(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file):
-        try:
-            if file is not None:
-                prompt_path(file)
-        except ValueError as error:
-            return f"{TITLE}: {error}"
-        return True
+        return cls.answer(prompt_path, [file])
 
     @classmethod
     def fingerprint_inputs(cls, file, **_):
-        state = prompt_path(file).stat()
-        return [state.st_mtime_ns, state.st_size]
+        return prompt_states([file])
 
     @classmethod
-    def execute(cls, file, column, count, seed):
-        with speaking_for(TITLE):
-            prompts = read_prompts(prompt_path(file), column, count, seed)
+    def run(cls, file, column, count, seed):
+        prompts = read_prompts(prompt_path(file), column, count, seed)
         return io.NodeOutput(prompts, prompt_seeds(seed, len(prompts)))

@@ -9,26 +9,25 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from ..host.node import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
+from ..host.node import AdaptiveNode, DecisionLink, ScoresLink
 from ..host.rows.latents import check_latent, with_samples
 from .split import batch_size
 
-TITLE = "Adaptive Merge"
 METHODS = ["lanczos", "bicubic", "bilinear", "area", "nearest-exact"]
 STUDENT_SIZE, EXPLICIT_SIZE = "student", "width x height"
 
 
-class Merge(io.ComfyNode):
+class Merge(AdaptiveNode):
+    TITLE = "Adaptive Merge"
+    LISTS = ("decision", "student", "improved", "improved_scores")
+
     @classmethod
     def define_schema(cls):
         template = io.MatchType.Template("batch", [io.Image, io.Latent])
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveMerge",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Puts the improved images in the rejected ones' places; accepted images stay as they are.",
-            search_aliases=[*ALIASES, "combine", "join batch", "keep the better"],
-            is_input_list=True,
+            search_aliases=["combine", "join batch", "keep the better"],
             inputs=[
                 DecisionLink.Input("decision", tooltip="From Threshold Gate."),
                 io.MatchType.Input(
@@ -67,18 +66,17 @@ class Merge(io.ComfyNode):
         return [name for name, value in linked.items() if value[0] is None]
 
     @classmethod
-    def execute(cls, decision, student, improved, size, width, height, resize_method, improved_scores=(None,)):
-        target = (width[0], height[0]) if size[0] == EXPLICIT_SIZE else None
-        with speaking_for(TITLE):
-            verdicts = Verdicts(tuple(decision)).fitted([batch_size(batch) for batch in student])
-            groups = zip(
-                verdicts,
-                verdicts.per_batch(student, "student"),
-                verdicts.per_rejecting(improved, "improved"),
-                verdicts.per_rejecting(improved_scores, "improved_scores"),
-                strict=True,
-            )
-            return io.NodeOutput([_merge(*group, target, resize_method[0]) for group in groups])
+    def run(cls, decision, student, improved, size, width, height, resize_method, improved_scores=(None,)):
+        target = (width, height) if size == EXPLICIT_SIZE else None
+        verdicts = Verdicts(tuple(decision)).fitted([batch_size(batch) for batch in student])
+        groups = zip(
+            verdicts,
+            verdicts.per_batch(student, "student"),
+            verdicts.per_rejecting(improved, "improved"),
+            verdicts.per_rejecting(improved_scores, "improved_scores"),
+            strict=True,
+        )
+        return io.NodeOutput([_merge(*group, target, resize_method) for group in groups])
 
 
 def _size_inputs() -> list[io.Input]:

@@ -5,22 +5,21 @@ from dataclasses import asdict
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.presets import PRESETS, Preset
-from ..host.node import ALIASES, CATEGORY
+from ..host.node import AdaptiveNode
 from ..host.shown import show_text
 
-TITLE = "Preset"
 STUDENT, TEACHER = "For Student Sample, Best of N and Budget.", "For the teacher's node."
 
 
-class SamplingPreset(io.ComfyNode):
+class SamplingPreset(AdaptiveNode):
+    TITLE = "Preset"
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptivePreset",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Published settings of a student and its teacher, to link to the nodes that sample.",
-            search_aliases=[*ALIASES, "settings", "lcm", "turbo", "lightning", "schnell", "klein", "z-image"],
+            search_aliases=["settings", "lcm", "turbo", "lightning", "schnell", "klein", "z-image"],
             hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Combo.Input(
@@ -46,7 +45,7 @@ class SamplingPreset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, preset):
+    def run(cls, preset):
         chosen = PRESETS[preset]
         show_text(cls.hidden, _about(chosen))
         student, teacher = chosen.student, chosen.teacher

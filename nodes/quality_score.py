@@ -12,24 +12,23 @@ from ..adaptive_diffusion.gate.digest import image_digests
 from ..adaptive_diffusion.gate.rows import Rows
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..host.estimator import HostedEstimator
-from ..host.node import ALIASES, CATEGORY, DecisionLink, EstimatorLink, ScoresLink, speaking_for
+from ..host.node import AdaptiveNode, DecisionLink, EstimatorLink, ScoresLink
 from ..host.shown import show_text
 from ..host.thumbnails import thumbnails
 
-TITLE = "Quality Score"
 SHOWN = 16
 
 
-class QualityScore(io.ComfyNode):
+class QualityScore(AdaptiveNode):
+    TITLE = "Quality Score"
+    LISTS = ("images", "prompt", "decision")
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveQualityScore",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Scores each image for its prompt: one number per image, higher is better.",
-            search_aliases=[*ALIASES, "image reward", "score", "rank"],
-            is_input_list=True,
+            search_aliases=["image reward", "score", "rank"],
             has_intermediate_output=True,
             hidden=[io.Hidden.unique_id],
             inputs=[
@@ -58,17 +57,16 @@ class QualityScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, estimator, images, prompt=("",), decision=None):
-        judge = estimator[0]
-        with speaking_for(TITLE):
-            batches = _first_look(images, prompt) if decision is None else _second_look(images, prompt, decision)
-            scores = [_score(judge, batch) for batch in batches]
+    def run(cls, estimator, images, prompt=("",), decision=None):
+        batches = _first_look(images, prompt) if decision is None else _second_look(images, prompt, decision)
+        scores = [_score(estimator, batch) for batch in batches]
         values = [value for group in scores for value in group.values]
-        cut = truncated(judge.estimator, [text for batch in batches for text in batch.prompts])
-        show_text(cls.hidden, "\n".join([_listed(judge.estimator.name, values), *cut]))
+        judge = estimator.estimator
+        cut = truncated(judge, [text for batch in batches for text in batch.prompts])
+        show_text(cls.hidden, "\n".join([_listed(judge.name, values), *cut]))
         shown = {
-            "estimator": judge.estimator.name,
-            "dtype": judge.estimator.dtype,
+            "estimator": judge.name,
+            "dtype": judge.dtype,
             "scores": [list(group.values) for group in scores],
             "truncated": cut,
         }

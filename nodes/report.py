@@ -11,22 +11,20 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..adaptive_diffusion.report import REJECTED, SheetRow, contact_sheet, record
-from ..host.node import ALIASES, CATEGORY, DecisionLink, ScoresLink, speaking_for
+from ..host.node import AdaptiveNode, DecisionLink, ScoresLink
 from ..host.thumbnails import thumbnails
 
-TITLE = "Adaptive Report"
 
+class Report(AdaptiveNode):
+    TITLE = "Adaptive Report"
+    LISTS = ("images", "decision", "final_images", "final_scores")
 
-class Report(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveReport",
-            display_name=TITLE,
-            category=CATEGORY,
             description="A contact sheet of every image with score and verdict, and the same as JSON.",
-            search_aliases=[*ALIASES, "contact sheet", "log", "record"],
-            is_input_list=True,
+            search_aliases=["contact sheet", "log", "record"],
             has_intermediate_output=True,
             inputs=[
                 io.Image.Input("images", tooltip="The student's images."),
@@ -59,15 +57,14 @@ class Report(io.ComfyNode):
         return ["final_scores"] if wanted else []
 
     @classmethod
-    def execute(cls, images, decision, final_images=None, final_scores=(None,), teacher_steps=(0,)):
-        with speaking_for(TITLE):
-            verdicts = Verdicts(tuple(decision)).fitted([len(batch) for batch in images])
-            students = verdicts.per_batch(images, "images")
-            finals = verdicts.per_batch(final_images, "final_images") if final_images else students
-            scores = verdicts.per_rejecting(final_scores, "final_scores")
-            groups = list(zip(verdicts, students, finals, scores, strict=True))
-            entries, rows = _describe(groups, teacher_steps[0] or None)
-            sheet = contact_sheet(rows, _footer(entries))
+    def run(cls, images, decision, final_images=None, final_scores=(None,), teacher_steps=0):
+        verdicts = Verdicts(tuple(decision)).fitted([len(batch) for batch in images])
+        students = verdicts.per_batch(images, "images")
+        finals = verdicts.per_batch(final_images, "final_images") if final_images else students
+        scores = verdicts.per_rejecting(final_scores, "final_scores")
+        groups = list(zip(verdicts, students, finals, scores, strict=True))
+        entries, rows = _describe(groups, teacher_steps or None)
+        sheet = contact_sheet(rows, _footer(entries))
         pixels = torch.from_numpy(numpy.array(sheet)).float().div(255)[None]
         shown = {"adaptive_report": entries, **_thumbnails(rows)}
         return io.NodeOutput(pixels, json.dumps(entries, indent=1), ui=shown)

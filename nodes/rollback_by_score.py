@@ -5,22 +5,20 @@ from collections import Counter
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.rollback_by_score import RollbackByScore as Line
-from ..host.node import ALIASES, CATEGORY, DecisionLink, speaking_for
+from ..host.node import AdaptiveNode, DecisionLink
 from ..host.shown import show_text
 
-TITLE = "Rollback by Score"
 
+class RollbackByScore(AdaptiveNode):
+    TITLE = "Rollback by Score"
+    LISTS = ("decision",)
 
-class RollbackByScore(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveRollbackByScore",
-            display_name=TITLE,
-            category=CATEGORY,
             description="A rollback for every image: small right under the threshold, large far under it.",
-            search_aliases=[*ALIASES, "sigma", "denoise", "strength"],
-            is_input_list=True,
+            search_aliases=["sigma", "denoise", "strength"],
             hidden=[io.Hidden.unique_id],
             inputs=[
                 DecisionLink.Input("decision", tooltip="From Threshold Gate."),
@@ -45,14 +43,13 @@ class RollbackByScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, decision, near, far, distance):
-        with speaking_for(TITLE):
-            line = Line(near[0], far[0], distance[0])
-            rollbacks = [
-                line(value, judged.threshold) if i in judged.rejected else 0.0
-                for judged in decision
-                for i, value in enumerate(judged.scores.values)
-            ]
+    def run(cls, decision, near, far, distance):
+        line = Line(near, far, distance)
+        rollbacks = [
+            line(value, judged.threshold) if i in judged.rejected else 0.0
+            for judged in decision
+            for i, value in enumerate(judged.scores.values)
+        ]
         counts = Counter(f"{rollback:.3g}" for rollback in sorted(rollbacks) if rollback)
         show_text(cls.hidden, ", ".join(f"{count} at {rollback}" for rollback, count in counts.items()))
         return io.NodeOutput(rollbacks)

@@ -8,23 +8,21 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from ..host.node import ALIASES, CATEGORY, DecisionLink, speaking_for
+from ..host.node import AdaptiveNode, DecisionLink
 from ..host.rows.latents import check_latent, take
 
-TITLE = "Adaptive Split"
 
+class Split(AdaptiveNode):
+    TITLE = "Adaptive Split"
+    LISTS = ("decision", "batch")
 
-class Split(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         template = io.MatchType.Template("batch", [io.Image, io.Latent])
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveSplit",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Takes a batch apart into the images the gate accepted and those it rejected.",
-            search_aliases=[*ALIASES, "filter images", "reject"],
-            is_input_list=True,
+            search_aliases=["filter images", "reject"],
             inputs=[
                 DecisionLink.Input("decision", tooltip="From Threshold Gate."),
                 io.MatchType.Input("batch", template=template, tooltip="The scored images, or their latent."),
@@ -36,12 +34,11 @@ class Split(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, decision, batch):
-        with speaking_for(TITLE):
-            verdicts = Verdicts(tuple(decision)).fitted([batch_size(item) for item in batch])
-            pairs = list(zip(verdicts, verdicts.per_batch(batch, "batch"), strict=True))
-            accepted = [part(item, judged.accepted, len(judged)) for judged, item in pairs if judged.accepted]
-            rejected = [part(item, judged.rejected, len(judged)) for judged, item in pairs if judged.rejected]
+    def run(cls, decision, batch):
+        verdicts = Verdicts(tuple(decision)).fitted([batch_size(item) for item in batch])
+        pairs = list(zip(verdicts, verdicts.per_batch(batch, "batch"), strict=True))
+        accepted = [part(item, judged.accepted, len(judged)) for judged, item in pairs if judged.accepted]
+        rejected = [part(item, judged.rejected, len(judged)) for judged, item in pairs if judged.rejected]
         return io.NodeOutput(accepted or [ExecutionBlocker(None)], rejected or [ExecutionBlocker(None)])
 
 

@@ -4,23 +4,21 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..host.node import ALIASES, CATEGORY, StudentInfoLink, speaking_for
+from ..host.node import AdaptiveNode, StudentInfoLink
 from ..host.sampling.call import Progress
 from ..host.sampling.student import draw, plan_student
 from .sampling_inputs import student_inputs
 
-TITLE = "Student Sample"
 
+class StudentSample(AdaptiveNode):
+    TITLE = "Student Sample"
 
-class StudentSample(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveStudentSample",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Draws a batch with a few-step model: KSampler with the exact schedules of distilled models.",
-            search_aliases=[*ALIASES, "sampler", "lcm", "turbo", "lightning"],
+            search_aliases=["sampler", "lcm", "turbo", "lightning"],
             inputs=student_inputs(),
             outputs=[
                 io.Latent.Output(display_name="LATENT", tooltip="The batch, for VAE Decode and the teacher's node."),
@@ -29,8 +27,7 @@ class StudentSample(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, **inputs):
-        with speaking_for(TITLE):
-            drawing, student = plan_student(**inputs)
-            latent, spent = draw(drawing, Progress(drawing.model, len(drawing.sigmas) - 1))
+    def run(cls, **inputs):
+        drawing, student = plan_student(**inputs)
+        latent, spent = draw(drawing, Progress(drawing.model, len(drawing.sigmas) - 1))
         return io.NodeOutput(latent, replace(student, spent=spent))

@@ -6,24 +6,22 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.decision import QualityScores
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
-from ..adaptive_diffusion.gate.student import Student
+from ..adaptive_diffusion.gate.student import Student, agreed
 from ..host.files.outlines import about
 from ..host.files.tables import new_table_path
-from ..host.node import ALIASES, CATEGORY, ScoresLink, StudentInfoLink, TableLink, speaking_for
-
-TITLE = "Table from Scores"
+from ..host.node import AdaptiveNode, ScoresLink, StudentInfoLink, TableLink
 
 
-class TableFromScores(io.ComfyNode):
+class TableFromScores(AdaptiveNode):
+    TITLE = "Table from Scores"
+    LISTS = ("scores", "student")
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveTableFromScores",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Saves scores as a table for Threshold Gate. Running again adds to the table of that name.",
-            search_aliases=[*ALIASES, "calibrate", "percentiles"],
-            is_input_list=True,
+            search_aliases=["calibrate", "percentiles"],
             is_output_node=True,
             inputs=[
                 ScoresLink.Input(
@@ -36,13 +34,12 @@ class TableFromScores(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, scores, name, student=(None,)):
-        with speaking_for(TITLE):
-            path = new_table_path(name[0].strip())
-            table = _table(path.stem, scores, student)
-            if path.exists():
-                table = PercentileTable.load(path).merge(table)
-            table.save(path)
+    def run(cls, scores, name, student=(None,)):
+        path = new_table_path(name.strip())
+        table = _table(path.stem, scores, student)
+        if path.exists():
+            table = PercentileTable.load(path).merge(table)
+        table.save(path)
         return io.NodeOutput(table, ui={"adaptive_table": [about(table)]})
 
 
@@ -54,4 +51,4 @@ def _table(name: str, groups: Sequence[QualityScores], students: Sequence[Studen
         raise ValueError(f"the scores are of {len(judges)} estimators ({sorted(judges)}); a table holds those of one")
     estimator, dtype = judges.pop()
     values = [value for group in groups for value in group.values]
-    return PercentileTable.from_scores(name, values, {"name": estimator, "dtype": dtype}, students[0])
+    return PercentileTable.from_scores(name, values, {"name": estimator, "dtype": dtype}, agreed(students))

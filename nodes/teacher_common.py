@@ -12,6 +12,8 @@ from ..host.sampling.schedules import UNIFORM, scheduler_names
 from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_input, steps_input
 
 LAZY = ("model", "positive", "negative")
+SETTINGS = ("seed", "steps", "cfg", "sampler_name", "scheduler", "rollback", "rollback_scale", "sampler", "sigmas")
+PER_BATCH = ("decision", "latent", *LAZY, *SETTINGS)
 
 
 def teacher_inputs(

@@ -5,24 +5,22 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..adaptive_diffusion.diffusion.rollback import SCALES
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from ..host.node import ALIASES, CATEGORY, node_id, speaking_for
+from ..host.node import AdaptiveNode, node_id
 from ..host.sampling.schedules import REFINE
 from ..host.sampling.teacher import improve, plan_refine
-from .teacher_common import missing_lazy, teacher_inputs
-
-TITLE = "Teacher Refine"
+from .teacher_common import PER_BATCH, missing_lazy, teacher_inputs
 
 
-class TeacherRefine(io.ComfyNode):
+class TeacherRefine(AdaptiveNode):
+    TITLE = "Teacher Refine"
+    LISTS = PER_BATCH
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveTeacherRefine",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Adds noise to the rejected images up to the rollback level; the slow model denoises them.",
-            search_aliases=[*ALIASES, "img2img", "refiner", "teacher"],
-            is_input_list=True,
+            search_aliases=["img2img", "refiner", "teacher"],
             hidden=[io.Hidden.unique_id],
             inputs=teacher_inputs(
                 steps=12,
@@ -60,7 +58,6 @@ class TeacherRefine(io.ComfyNode):
         return missing_lazy(decision, linked) if any(rollback) else []
 
     @classmethod
-    def execute(cls, decision, max_batch, **inputs):
-        with speaking_for(TITLE):
-            latents = improve(Verdicts(tuple(decision)), max_batch[0], inputs, plan_refine, node_id(cls.hidden))
+    def run(cls, decision, max_batch, **inputs):
+        latents = improve(Verdicts(tuple(decision)), max_batch, inputs, plan_refine, node_id(cls.hidden))
         return io.NodeOutput(latents or [ExecutionBlocker(None)])

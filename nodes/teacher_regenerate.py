@@ -4,24 +4,22 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from ..host.node import ALIASES, CATEGORY, node_id, speaking_for
+from ..host.node import AdaptiveNode, node_id
 from ..host.sampling.schedules import REGENERATE
 from ..host.sampling.teacher import improve, plan_regenerate
-from .teacher_common import missing_lazy, teacher_inputs
-
-TITLE = "Teacher Regenerate"
+from .teacher_common import PER_BATCH, missing_lazy, teacher_inputs
 
 
-class TeacherRegenerate(io.ComfyNode):
+class TeacherRegenerate(AdaptiveNode):
+    TITLE = "Teacher Regenerate"
+    LISTS = PER_BATCH
+
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveTeacherRegenerate",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Redraws the rejected images with the slow model. The student's seed gives its noise too.",
-            search_aliases=[*ALIASES, "teacher", "redraw"],
-            is_input_list=True,
+            search_aliases=["teacher", "redraw"],
             hidden=[io.Hidden.unique_id],
             inputs=teacher_inputs(
                 steps=25,
@@ -41,7 +39,6 @@ class TeacherRegenerate(io.ComfyNode):
         return missing_lazy(decision, linked)
 
     @classmethod
-    def execute(cls, decision, max_batch, **inputs):
-        with speaking_for(TITLE):
-            latents = improve(Verdicts(tuple(decision)), max_batch[0], inputs, plan_regenerate, node_id(cls.hidden))
+    def run(cls, decision, max_batch, **inputs):
+        latents = improve(Verdicts(tuple(decision)), max_batch, inputs, plan_regenerate, node_id(cls.hidden))
         return io.NodeOutput(latents or [ExecutionBlocker(None)])

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.decision import decide
 from ..host.files.outlines import outlines
-from ..host.files.tables import THIS_RUN, table_choices, table_path
+from ..host.files.tables import THIS_RUN, check_table, table_choices, table_states
 from ..host.gate import (
     Verdict,
     by_hand,
@@ -16,22 +16,20 @@ from ..host.gate import (
     summary,
     with_students,
 )
-from ..host.node import ALIASES, CATEGORY, DecisionLink, ScoresLink, StudentInfoLink, TableLink, speaking_for
+from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, StudentInfoLink, TableLink
 from ..host.shown import show_text
 
-TITLE = "Threshold Gate"
 
+class ThresholdGate(AdaptiveNode):
+    TITLE = "Threshold Gate"
+    LISTS = ("scores", "student")
 
-class ThresholdGate(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return cls.schema(
             node_id="AdaptiveThresholdGate",
-            display_name=TITLE,
-            category=CATEGORY,
             description="Rejects the images whose score lies under the k-th percentile of the student's scores.",
-            search_aliases=[*ALIASES, "threshold", "filter", "percentile"],
-            is_input_list=True,
+            search_aliases=["threshold", "filter", "percentile"],
             has_intermediate_output=True,
             hidden=[io.Hidden.unique_id],
             inputs=[
@@ -49,39 +47,36 @@ class ThresholdGate(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, table):
-        if all(name in table_choices() for name in table):
-            return True
-        return f"{TITLE}: there is no percentile table '{table[0]}'; choose one of {', '.join(table_choices())}"
+        return cls.answer(check_table, table)
 
     @classmethod
     def fingerprint_inputs(cls, table, **_linked):
-        return table if table[0] == THIS_RUN else [*table, table_path(table[0]).stat().st_mtime_ns]
+        return table_states(table)
 
     @classmethod
-    def execute(
+    def run(
         cls,
         scores,
         table,
         k,
-        percentile_table=(None,),
+        percentile_table=None,
         student=(None,),
-        threshold_override=(None,),
-        reject_indices=("",),
-        follow=(False,),
+        threshold_override=None,
+        reject_indices="",
+        follow=False,
     ):
-        with speaking_for(TITLE):
-            groups = groups_of(scores)
-            if reject_indices[0].strip():
-                verdict = Verdict(by_hand(groups, reject_indices[0]))
-            elif threshold_override[0] is not None:
-                verdict = Verdict([decide(group, threshold_override[0], "override") for group in groups])
+        groups = groups_of(scores)
+        if reject_indices.strip():
+            verdict = Verdict(by_hand(groups, reject_indices))
+        elif threshold_override is not None:
+            verdict = Verdict([decide(group, threshold_override, "override") for group in groups])
+        else:
+            chosen = percentile_table or chosen_table(table, groups, k)
+            if follow:
+                verdict = by_running_table(groups, chosen, k, student)
             else:
-                chosen = percentile_table[0] or chosen_table(table[0], groups, k[0])
-                if follow[0]:
-                    verdict = by_running_table(groups, chosen, k[0], student)
-                else:
-                    verdict = by_table(groups, chosen, k[0], student[0])
-            decisions = with_students(verdict.decisions, student)
+                verdict = by_table(groups, chosen, k, student[0])
+        decisions = with_students(verdict.decisions, student)
         show_text(cls.hidden, summary(verdict))
         any_rejected = any(decision.any_rejected for decision in decisions)
         return io.NodeOutput(decisions, any_rejected, decisions[0].threshold, ui={"adaptive_gate": [payload(verdict)]})

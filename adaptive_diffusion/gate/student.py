@@ -1,7 +1,8 @@
 """What drew a batch, as far as scores depend on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import combinations
 from typing import Any
 
 from .cost import Spent
@@ -71,6 +72,15 @@ class Student:
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in _SETTINGS}
         later = {name for name, pair in pairs.items() if name in _KNOWN_LATER and None in pair}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in later}
+
+
+def agreed(students: Sequence[Student | None]) -> Student | None:
+    """The one student of many batches, None where it is not known; ValueError where they draw otherwise."""
+    kinds = list({str(student.settings): student for student in students if student}.values())
+    for one, other in combinations(kinds, 2):
+        if told := one.differences(other):
+            raise ValueError(f"{len(kinds)} students came, of which one has {', '.join(told)}; link one student")
+    return kinds[0] if kinds else None
 
 
 def differences(found: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

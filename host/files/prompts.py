@@ -2,7 +2,7 @@
 
 import os
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import folder_paths
@@ -27,6 +27,13 @@ def prompt_path(name: str) -> Path:
         offered = textwrap.shorten(", ".join(choices), 300, placeholder=" ...")
         raise ValueError(f"there is no prompt file {name!r} in ComfyUI's input folder; choose one of {offered}")
     return Path(folder_paths.get_input_directory(), name)
+
+
+def prompt_states(names: Sequence[str | None]) -> list[int]:
+    """What changes when one of these files does; None stands for a linked name, which may be any."""
+    chosen = prompt_choices() if None in names else names
+    states = [prompt_path(name).stat() for name in chosen if name is not None]
+    return [number for state in states for number in (state.st_mtime_ns, state.st_size)]
 
 
 def _input_files() -> Iterator[str]:

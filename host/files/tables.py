@@ -3,7 +3,9 @@
 import functools
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 
@@ -37,7 +39,19 @@ def table_path(name: str) -> Path:
     """The file of the table called `name`; ValueError when there is none."""
     if path := tables().get(name):
         return path
-    raise ValueError(f"there is no percentile table '{name}'; choose one of {', '.join(table_choices())}")
+    raise ValueError(f"there is no percentile table '{name}'; choose one of {', '.join(tables())}")
+
+
+def check_table(name: str) -> None:
+    """ValueError where there is no table called `name`, nor is it `this run`."""
+    if name != THIS_RUN:
+        table_path(name)
+
+
+def table_states(names: Sequence[str | None]) -> list[Any]:
+    """What changes when one of the tables `names` does; None stands for a linked name, which may be any."""
+    paths = list(tables().values()) if None in names else [table_path(str(name)) for name in {*names} - {THIS_RUN}]
+    return [*names, *(path.stat().st_mtime_ns for path in sorted(paths))]
 
 
 def new_table_path(name: str) -> Path:

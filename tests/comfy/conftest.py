@@ -147,7 +147,7 @@ def evaluations(monkeypatch) -> dict[str, list[int]]:
     load = nodes()["AdaptiveLoadDemoModels"].execute.__func__
 
     def marked(cls, role):
-        output = load(cls, role)
+        output = load(cls, role=role)
         output.args[0].model.role = role
         return output
 
