@@ -14,6 +14,7 @@ from ..adaptive_diffusion.gate.student import Student
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from .files.tables import THIS_RUN, table_path
 from .following import follow
+from .plain import numbers
 
 
 class Verdict(NamedTuple):
@@ -28,8 +29,8 @@ class Verdict(NamedTuple):
 def groups_of(scores: Sequence[Any]) -> list[QualityScores]:
     if all(isinstance(item, QualityScores) for item in scores):
         return list(scores)
-    if all(isinstance(item, (int, float)) for item in scores):
-        return [QualityScores(tuple(float(item) for item in scores))]
+    if (values := numbers(scores)) is not None:
+        return [QualityScores(tuple(map(float, values)))]
     raise ValueError("the scores are neither from Quality Score nor a list of numbers; link one of the two")
 
 

@@ -1,5 +1,6 @@
 """What every node of the pack shares: the link types of its own, the schema's common part, and checked inputs."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
@@ -8,6 +9,8 @@ from typing import Any, ClassVar
 
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
+
+from .plain import plain
 
 CATEGORY = "adaptive diffusion"
 ALIASES = ["adaptive", "refine bad images", "auto quality", "quality gate", "best of"]
@@ -49,10 +52,11 @@ class AdaptiveNode(io.ComfyNode):
     @classmethod
     def execute(cls, **inputs: Any) -> io.NodeOutput:
         with speaking_for(cls.TITLE):
-            lists = {name: values for name, values in inputs.items() if name in cls.LISTS}
+            lists = {name: list(map(plain, values)) for name, values in inputs.items() if name in cls.LISTS}
             single = {name: values for name, values in inputs.items() if name not in cls.LISTS}
             if cls.LISTS:
                 single = {name: _only(name, values) for name, values in single.items()}
+            single = {name: plain(value) for name, value in single.items()}
             cls._check(lists | {name: [value] for name, value in single.items()})
             return cls.run(**lists, **single)
 
@@ -112,6 +116,12 @@ def _only(name: str, values: Sequence[Any]) -> Any:
 def _check_value(each: io.Input, value: Any) -> None:
     """ValueError where an input does not offer the value."""
     options, low, high = (getattr(each, name, None) for name in ("options", "min", "max"))
+    if value is None and each.optional:
+        return
+    if isinstance(each, (io.Int.Input, io.Float.Input)) and not isinstance(value, (int, float)):
+        raise ValueError(f"{each.id} is {shorten(repr(value), MOST_TOLD, placeholder=' ...')}; give a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{each.id} is {value}; give a finite number")
     if options is not None and value not in options:
         offered = shorten(", ".join(map(str, options)), MOST_TOLD, placeholder=" ...")
         raise ValueError(f"there is no {each.id} '{value}'; choose one of {offered}")
