@@ -1,14 +1,18 @@
-"""What refining and regenerating share: their inputs, and the lazy ones among them."""
+"""What refining and regenerating share: their inputs, the lazy ones among them, and what comes out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..adaptive_diffusion.gate.decision import GateDecision
-from ..host.node import DecisionLink
+from ..adaptive_diffusion.gate.verdicts import Verdicts
+from ..host.node import AdaptiveNode, DecisionLink, node_id
 from ..host.sampling.samplers import UNIPC
 from ..host.sampling.schedules import UNIFORM, scheduler_names
+from ..host.sampling.teacher import Plan, failures, improve
+from ..host.shown import show_text
 from .sampling_inputs import cfg_input, override_inputs, sampler_inputs, seed_input, steps_input
 
 LAZY = ("model", "positive", "negative")
@@ -54,3 +58,18 @@ def missing_lazy(decisions: Sequence[GateDecision], linked: dict[str, Any]) -> l
     if not any(decision.any_rejected for decision in decisions):
         return []
     return [name for name in LAZY if name in linked and linked[name][0] is None]
+
+
+def improved(
+    node: type[AdaptiveNode],
+    decision: Sequence[GateDecision],
+    max_batch: int,
+    inputs: dict[str, Sequence[Any]],
+    plan: Callable[..., Plan],
+) -> io.NodeOutput:
+    """The latents of the rejected images, as a list; a lone blocker quietly ends the branch where there are none."""
+    payer = node_id(node.hidden)
+    latents = improve(Verdicts(tuple(decision)), max_batch, inputs, plan, payer)
+    if told := failures(decision, payer):
+        show_text(node.hidden, told)
+    return io.NodeOutput(latents or [ExecutionBlocker(None)])

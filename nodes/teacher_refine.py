@@ -1,14 +1,12 @@
 """Refine the rejected images: noise up to the rollback level, then the teacher (Algorithm 1, strategy 1)."""
 
 from comfy_api.latest import io
-from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..adaptive_diffusion.diffusion.rollback import SCALES
-from ..adaptive_diffusion.gate.verdicts import Verdicts
-from ..host.node import AdaptiveNode, node_id
+from ..host.node import AdaptiveNode
 from ..host.sampling.schedules import REFINE
-from ..host.sampling.teacher import improve, plan_refine
-from .teacher_common import PER_BATCH, missing_lazy, teacher_inputs
+from ..host.sampling.teacher import plan_refine
+from .teacher_common import PER_BATCH, improved, missing_lazy, teacher_inputs
 
 
 class TeacherRefine(AdaptiveNode):
@@ -59,5 +57,4 @@ class TeacherRefine(AdaptiveNode):
 
     @classmethod
     def run(cls, decision, max_batch, **inputs):
-        latents = improve(Verdicts(tuple(decision)), max_batch, inputs, plan_refine, node_id(cls.hidden))
-        return io.NodeOutput(latents or [ExecutionBlocker(None)])
+        return improved(cls, decision, max_batch, inputs, plan_refine)

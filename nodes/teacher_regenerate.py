@@ -1,13 +1,11 @@
 """Regenerate the rejected images: draw them anew with the teacher (Algorithm 1, strategy 2)."""
 
 from comfy_api.latest import io
-from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..adaptive_diffusion.gate.verdicts import Verdicts
-from ..host.node import AdaptiveNode, node_id
+from ..host.node import AdaptiveNode
 from ..host.sampling.schedules import REGENERATE
-from ..host.sampling.teacher import improve, plan_regenerate
-from .teacher_common import PER_BATCH, missing_lazy, teacher_inputs
+from ..host.sampling.teacher import plan_regenerate
+from .teacher_common import PER_BATCH, improved, missing_lazy, teacher_inputs
 
 
 class TeacherRegenerate(AdaptiveNode):
@@ -40,5 +38,4 @@ class TeacherRegenerate(AdaptiveNode):
 
     @classmethod
     def run(cls, decision, max_batch, **inputs):
-        latents = improve(Verdicts(tuple(decision)), max_batch, inputs, plan_regenerate, node_id(cls.hidden))
-        return io.NodeOutput(latents or [ExecutionBlocker(None)])
+        return improved(cls, decision, max_batch, inputs, plan_regenerate)

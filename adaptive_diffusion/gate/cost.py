@@ -8,13 +8,16 @@ class Spent:
     """What drawing one image took, counted where the model is called.
 
     steps: of the sampler. evaluations: rows of the network, those for guidance among them.
+    failed: whether no image came out, so that the one before is kept.
     """
 
     steps: int
     evaluations: float
+    failed: bool = False
 
     def __add__(self, other: "Spent") -> "Spent":
-        return Spent(self.steps + other.steps, self.evaluations + other.evaluations)
+        steps, evaluations = self.steps + other.steps, self.evaluations + other.evaluations
+        return Spent(steps, evaluations, self.failed or other.failed)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,18 @@ def improve(
     ]
 
 
+def failures(decisions: Sequence[GateDecision], payer: str) -> str:
+    """How many of the images that this node drew came to nothing, in a sentence; empty where none did."""
+    spent = [bill[payer] for decision in decisions for bill in decision.bills if payer in bill]
+    failed = sum(each.failed for each in spent)
+    if not failed:
+        return ""
+    return (
+        f"{failed} of {len(spent)} images came out with NaN or infinite values, so the student's are kept; "
+        "often half precision overflows: try another dtype, cfg or sampler"
+    )
+
+
 def plan_refine(decision: GateDecision, settings: Settings, part: Latent) -> Plan:
     """A drawing for each different rollback of a batch (Algorithm 1, strategy 1); rollback 0 has none."""
     rollbacks = [settings["rollback"][i] for i in decision.rejected]
@@ -113,11 +125,15 @@ def _drawing(decision: GateDecision, settings: Settings, latent: Latent, seed: i
 
 
 def _put_back(decision: GateDecision, part: Latent, drawn: Sequence[tuple[Sequence[int], Drawn]], payer: str) -> Latent:
-    """The latent of the rejected images with each improved one in its place; what it took is written to its bill."""
+    """The latent of the rejected images with each improved one in its place; what it took is written to its bill.
+
+    An image that came out with NaN or infinite values leaves the student's where it was.
+    """
     rows, spent = list(part["samples"]), [_NOTHING] * len(decision.rejected)
     for places, (latent, taken) in drawn:
         for place, row, cost in zip(places, latent["samples"], taken, strict=True):
-            rows[place], spent[place] = row, cost
+            spent[place] = replace(cost, failed=not row.isfinite().all())
+            rows[place] = rows[place] if spent[place].failed else row
     for position, cost in zip(decision.rejected, spent, strict=True):
         decision.bills[position][payer] = cost
     return with_samples(part, torch.stack(rows))
