@@ -1,5 +1,6 @@
 """Candidates of the images of many batches: drawn, decoded and scored together, whichever still need one."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -64,9 +65,16 @@ class Searcher:
         found: list[tuple[float, Candidate]] = []
         for (batch, picked), (latent, spent), images in zip(rows.items(), drawn, pictures, strict=True):
             self._count([(batch, row) for row in picked], spent)
-            scores = self.judge.score(images, [self.prompts[batch][row] for row in picked])
+            scores = self._scores(images, [self.prompts[batch][row] for row in picked])
             found += zip(scores, map(Candidate, latent["samples"], images), strict=True)
         return found
+
+    def _scores(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
+        """A score for each of the images; minus infinity for one that is not finite, which any other is better than."""
+        finite = images.isfinite().flatten(1).all(1)
+        texts = [prompt for prompt, whole in zip(prompts, finite, strict=True) if whole]
+        scores = iter(self.judge.score(images[finite], texts) if texts else ())
+        return [next(scores) if whole else -math.inf for whole in finite]
 
     def _count(self, places: Sequence[tuple[int, int]], spent: Sequence[Spent]) -> None:
         for place, cost in zip(places, spent, strict=True):

@@ -4,7 +4,10 @@ import pytest
 import torch
 from graphs import adaptive_graph, changed, keep
 
+import nodes as core
+
 from .conftest import nodes
+from .test_best_of_n import searching
 
 
 @pytest.fixture
@@ -45,3 +48,22 @@ def test_a_row_that_is_not_finite_leaves_the_students(comfy_app, teacher_fails, 
 def test_nothing_is_said_where_all_came_out(comfy_app):
     run = comfy_app.run(adaptive_graph(k=100, steps=2))
     assert "teacher" not in run.texts
+
+
+@pytest.mark.parametrize("broken", [0, 1], ids=["the first", "the second"])
+def test_searching_never_keeps_a_candidate_that_is_not_finite(comfy_app, monkeypatch, broken):
+    graph = searching(k=100.0, limit=2)
+    alone = comfy_app.run(keep(searching(k=100.0, limit=1 + (broken == 0)), images=["best", 1])).kept["images"][0]
+    decode, calls = core.VAEDecode.decode, []
+
+    def decoded(self, vae, samples):
+        calls.append(samples)
+        pixels = decode(self, vae, samples)[0]
+        return (torch.full_like(pixels, torch.nan) if len(calls) == 1 + broken else pixels,)
+
+    comfy_app.executor.reset()
+    monkeypatch.setattr(core.VAEDecode, "decode", decoded)
+    run = comfy_app.run({name: each for name, each in graph.items() if name not in ("student_images", "plain_scores")})
+    assert run.error is None and len(calls) == 2
+    assert run.kept["images"][0].isfinite().all()
+    assert broken == 0 or torch.equal(run.kept["images"][0], alone)
