@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REMEMBERED = (
     *("student", "student_steps", "student_cfg", "teacher", "teacher_steps", "teacher_cfg", "strategy", "sigma"),
-    *("k", "table", "estimator", "negative", "size", "batch", "dtype"),
+    *("rollback_scale", "k", "table", "estimator", "negative", "size", "batch", "dtype"),
 )
 
 
@@ -42,6 +42,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--sigma", type=float, help="where refining starts: near 0 keeps the image, near 1 redraws it (0.7)"
+    )
+    parser.add_argument(
+        "--rollback-scale",
+        metavar="SCALE",
+        help="what --sigma counts in: schedule, variance, official or 'model sigma' (as diffusers' image-to-image)",
     )
     add_estimator(parser)
     parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
@@ -74,6 +79,7 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
 
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
+    from ..diffusion.rollback import check_scale
     from ..standalone import models
 
     if chosen.student == models.DEMO:
@@ -92,6 +98,8 @@ def _complete(chosen: argparse.Namespace) -> None:
     steps = teacher["steps" if chosen.strategy == "refine" else "steps_alone"]
     fill(chosen, {"teacher_steps": steps, "teacher_cfg": teacher["cfg"]})
     fill(chosen, models.hardware(chosen.device))
+    if chosen.rollback_scale is not None:
+        check_scale(chosen.rollback_scale, chosen.sigma)
 
 
 def _about(chosen: argparse.Namespace, prompts: list[str], table: "PercentileTable | None") -> dict[str, Any]:
@@ -140,6 +148,7 @@ def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
         "negative_prompt": chosen.negative,
         "height": height,
         "width": width,
+        "rollback_scale": chosen.rollback_scale,
     }
 
 

@@ -10,6 +10,15 @@ from .schedules import TRAIN_STEPS, NoiseSchedule, official_timesteps
 SCALES = ("schedule", "variance", "official", "model sigma")
 
 
+def check_scale(scale: str, value: float, sigma_max: float = math.inf) -> None:
+    """ValueError unless there is such a scale, and a rollback of `value` in it; sigma_max: the model's, if known."""
+    if scale not in SCALES:
+        raise ValueError(f"there is no rollback scale '{scale}'; choose one of {', '.join(SCALES)}")
+    highest = sigma_max if scale == "model sigma" else 1
+    if not 0 < value <= highest:
+        raise ValueError(f"rollback is {value:g}; in scale '{scale}' choose a value above 0 and at most {highest:g}")
+
+
 def start_sigma(scale: str, value: float, schedule: NoiseSchedule) -> float:
     """The model's sigma that a rollback of `value` (above 0) stands for; never more than the schedule's highest.
 
@@ -66,11 +75,7 @@ def _falling(sigmas: list[float]) -> list[float]:
 
 
 def _check(scale: str, value: float, schedule: NoiseSchedule) -> None:
-    if scale not in SCALES:
-        raise ValueError(f"there is no rollback scale '{scale}'; choose one of {', '.join(SCALES)}")
-    highest = schedule.sigma_max if scale == "model sigma" else 1
-    if not 0 < value <= highest:
-        raise ValueError(f"rollback is {value:g}; in scale '{scale}' choose a value above 0 and at most {highest:g}")
+    check_scale(scale, value, schedule.sigma_max)
     if scale == "official" and not _has_official_timesteps(schedule):
         raise ValueError(
             f"rollback scale 'official' is only for models with {TRAIN_STEPS} discrete timesteps; "

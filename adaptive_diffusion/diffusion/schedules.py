@@ -49,6 +49,10 @@ class DiscreteSchedule:
     def sigma_of_timestep(self, t: float) -> float:
         return float(numpy.exp(numpy.interp(t, numpy.arange(len(self.log_sigmas)), self.log_sigmas)))
 
+    def timestep_at(self, sigma: float) -> int:
+        """What the network is told at `sigma`: the training timestep nearest in log sigma."""
+        return int(numpy.abs(self.log_sigmas - numpy.log(sigma)).argmin())
+
 
 class FlowSchedule:
     """The schedule of a rectified-flow model whose time is shifted (arXiv 2403.03206, equation 23)."""
@@ -66,13 +70,23 @@ class FlowSchedule:
     def sigma_of_timestep(self, t: int) -> float:
         return self.sigma_at((t + 1) / TRAIN_STEPS)
 
+    def timestep_at(self, sigma: float) -> float:
+        """What the network is told at `sigma`."""
+        return TRAIN_STEPS * sigma
 
-def from_diffusers(scheduler: Any) -> DiscreteSchedule | FlowSchedule:
-    """The schedule a diffusers scheduler was made with. ValueError if none, or if it depends on the image size."""
+
+def from_diffusers(scheduler: Any, mu: float | None = None) -> DiscreteSchedule | FlowSchedule:
+    """The schedule a diffusers scheduler was made with.
+
+    mu: what a pipeline hands to a scheduler that shifts time by the image size. ValueError where such a one comes
+    without it, and for a scheduler without a schedule that is known.
+    """
     config = scheduler.config
     name = type(scheduler).__name__
     if config.get("use_dynamic_shifting"):
-        raise ValueError(f"{name} shifts time by the image size; give FlowSchedule(exp(mu)) with that size's mu")
+        if mu is None:
+            raise ValueError(f"{name} shifts time by the image size; give that size's mu")
+        return FlowSchedule(mu if config.get("time_shift_type") == "linear" else math.exp(mu))
     if config.get("prediction_type") == "flow_prediction":
         return FlowSchedule(config["flow_shift"])
     if hasattr(scheduler, "alphas_cumprod"):

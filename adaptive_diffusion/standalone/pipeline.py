@@ -4,6 +4,7 @@ import inspect
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from diffusers import AutoPipelineForImage2Image, AutoPipelineForText2Image, Dif
 from PIL import Image
 
 from ..diffusion.noise import derive_seed
+from ..diffusion.rollback import check_scale
 from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
 from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.percentiles import PercentileTable
 from ..gate.student import Student
+from .entry import entered
 
 Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
 REFINE, REGENERATE = "refine", "regenerate"
@@ -63,7 +66,10 @@ class _Drawn:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A run's settings, checked. drawing, teaching: what the student's and the teacher's pipeline are called with."""
+    """A run's settings, checked. drawing, teaching: what the student's and the teacher's pipeline are called with.
+
+    scale: in which `sigma` says where refining starts; None to leave it to diffusers.
+    """
 
     prompts: list[str]
     seeds: tuple[int, ...]
@@ -71,9 +77,17 @@ class _Plan:
     teaching: dict[str, Any]
     teacher_steps: int
     strategy: str
+    sigma: float
+    scale: str | None
     k: float
     table: PercentileTable | None
     batch_size: int
+
+    def entered(self, teacher: Pipeline) -> AbstractContextManager[None]:
+        """While the teacher refines: its scheduler, entered at the rollback."""
+        if self.scale is None:
+            return nullcontext()
+        return entered(teacher.scheduler, self.scale, self.sigma, self.teacher_steps)
 
 
 class AdaptiveDiffusionPipeline:
@@ -120,11 +134,14 @@ class AdaptiveDiffusionPipeline:
         height: int | None = None,
         width: int | None = None,
         batch_size: int = 8,
+        rollback_scale: str | None = None,
     ) -> AdaptiveResult:
         """Draw one image per prompt and improve the worst `k` percent; ValueError in one sentence for bad input.
 
-        sigma: where "refine" starts, as a fraction of the time axis: the teacher runs the last steps of
-            int(steps / sigma + 1), as the official pipeline does. "regenerate" starts from the student's own noise.
+        sigma: where "refine" starts. "regenerate" starts from the student's own noise.
+        rollback_scale: what sigma counts in, one of `rollback.SCALES`; exactly the teacher's steps are then run,
+            through the levels of the node Teacher Refine. Without one, sigma is a fraction of the time axis and the
+            teacher runs the last steps of int(steps / sigma + 1), as the official pipeline does.
         seed: one per prompt, or the first one's and the others count up. Neighbours do not change an image.
         table: where the threshold comes from; without one, from this run's own scores.
         """
@@ -137,8 +154,9 @@ class AdaptiveDiffusionPipeline:
         drawing = _settings(num_inference_steps_student, student_guidance, negative_prompt)
         drawing |= {"height": height, "width": width}
         teaching = _settings(teacher_steps, teacher_guidance, negative_prompt)
-        teaching |= _rollback(strategy, teacher_steps, sigma)
-        return self._run(_Plan(prompts, seeds, drawing, teaching, teacher_steps, strategy, k, table, batch_size))
+        teaching |= _rollback(strategy, teacher_steps, sigma, rollback_scale)
+        entry = (teacher_steps, strategy, sigma, rollback_scale)
+        return self._run(_Plan(prompts, seeds, drawing, teaching, *entry, k, table, batch_size))
 
     def _check_gate(self, k: float, table: PercentileTable | None, count: int) -> None:
         if not 0 <= k <= 100:
@@ -192,7 +210,8 @@ class AdaptiveDiffusionPipeline:
             return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching | size)
         seeds = [derive_seed(seed, REFINE) for seed in seeds]
         start = decision.take(_start(drawn, self.student, teacher))
-        return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching, start)
+        with plan.entered(teacher):
+            return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching, start)
 
 
 def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
@@ -281,15 +300,19 @@ def _settings(steps: int, guidance: float, negative_prompt: str | None) -> dict[
     return {"num_inference_steps": steps, "guidance_scale": guidance, "negative_prompt": negative_prompt}
 
 
-def _rollback(strategy: str, steps: int, sigma: float) -> dict[str, Any]:
+def _rollback(strategy: str, steps: int, sigma: float, scale: str | None) -> dict[str, Any]:
     """How diffusers is asked to enter its schedule so that exactly `steps` steps are left.
 
-    The few pipelines that round the number of steps up, as those of Stable Diffusion 3 and Flux, run one more.
+    Where its scheduler is entered already, all of it. Else the few pipelines that round the number of steps up, as
+    those of Stable Diffusion 3 and Flux, run one more.
     """
     if strategy == REGENERATE:
         return {}
     if strategy != REFINE:
         raise ValueError(f"strategy is '{strategy}'; choose '{REFINE}' or '{REGENERATE}'")
+    if scale is not None:
+        check_scale(scale, sigma)
+        return {"num_inference_steps": steps, "strength": 1.0}
     if not 0 < sigma < 1:
         raise ValueError(
             f"sigma is {sigma:g}; choose a value between 0 and 1, or strategy='{REGENERATE}' to redraw from pure noise"

@@ -108,6 +108,30 @@ def test_images_scores_verdicts_and_steps_are_the_pipelines(files, capsys):
     assert re.match(rf"7 images are in .*run: {len(rejected)} went to the teacher; ", capsys.readouterr().out)
 
 
+def test_the_rollbacks_scale_reaches_the_teacher_and_is_remembered(files, capsys):
+    scale = {"rollback_scale": "model sigma", "sigma": 2.5}
+    generate(**files | scale)
+    own, guidance = PercentileTable.load(files["table"]), demo.settings()["teacher"]["cfg"]
+    options = {**QUICK, **scale, "student_guidance": demo.settings()["student"]["cfg"], "teacher_guidance": guidance}
+    result = pipeline()(PROMPTS, seed=SEED, k=K, table=own, batch_size=BATCH, **options)
+    assert result.decision.any_rejected
+    assert abs(pixels(files["out"]) - (result.pixels * 255).round().numpy()).max() <= 1
+    assert json.loads((files["out"] / "run.json").read_text())["rollback_scale"] == "model sigma"
+    assert "has rollback_scale 'model sigma' instead of None" in refused(capsys, **files | {"sigma": 2.5})
+
+
+def test_a_run_from_before_there_was_a_scale_goes_on_without_one(files, capsys):
+    generate(**files)
+    whole, about = pixels(files["out"]), json.loads((files["out"] / "run.json").read_text())
+    assert about.pop("rollback_scale") is None
+    (files["out"] / "run.json").write_text(json.dumps(about))
+    lines = (files["out"] / "images.jsonl").read_text().splitlines(keepends=True)
+    (files["out"] / "images.jsonl").write_text("".join(lines[:BATCH]))
+    generate(**files)
+    assert (pixels(files["out"]) == whole).all()
+    assert "has rollback_scale None instead of 'schedule'" in refused(capsys, **files | {"rollback_scale": "schedule"})
+
+
 def test_seconds_are_more_for_what_the_teacher_drew(files):
     generate(**files)
     batch = runs.read(files["out"])[:BATCH]
@@ -216,6 +240,12 @@ def test_any_folder_in_diffusers_format_serves_as_student_and_teacher(files):
         ({"table": "ImageReward - LCM-SDXL"}, "was made for the estimator ImageReward, but the scores are of Demo"),
         ({"k": 120}, "k is 120; choose a percentage from 0 to 100"),
         ({"sigma": 1.5}, "sigma is 1.5; choose a value between 0 and 1"),
+        ({"rollback_scale": "strength"}, "there is no rollback scale 'strength'; choose one of schedule, variance,"),
+        ({"rollback_scale": "variance", "sigma": 1.5}, "rollback is 1.5; in scale 'variance' choose a value above 0"),
+        (
+            {"rollback_scale": "model sigma", "sigma": 20},
+            "rollback is 20; in scale 'model sigma' choose a value above 0 and at most",
+        ),
         ({"negative": "a dragon"}, "the demo models do not know 'dragon'"),
         ({"estimator": "missing.pt"}, "there is no weight file 'missing.pt'"),
         ({"prompts": "missing.txt"}, "'missing.txt' cannot be read"),

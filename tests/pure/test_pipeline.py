@@ -7,124 +7,36 @@ import diffusers
 import pytest
 import torch
 from diffusers import (
-    AutoencoderKL,
-    AutoencoderTiny,
     DDIMScheduler,
     EulerDiscreteScheduler,
     LCMScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
-    UNet2DConditionModel,
     UniPCMultistepScheduler,
 )
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from adaptive_diffusion.diffusion.noise import derive_seed
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
+from tests.pure.tiny import (
+    PROMPTS,
+    QUICK,
+    SIZE,
+    Judge,
+    adaptive,
+    build,
+    new_student,
+    new_teacher,
+    unet,
+    vae,
+    wide_vae,
+)
 
 torch.set_num_threads(1)
 diffusers.utils.logging.set_verbosity_error()
 
 DDIM = functools.partial(DDIMScheduler, clip_sample=False)
-SIZE = 16
 CLOSE = {"atol": 1e-4, "rtol": 0.0}
-QUICK = {"num_inference_steps_student": 2, "num_inference_steps_teacher": 3, "student_guidance": 1.0}
-WORDS = ["[END]", "red", "green", "blue", "black", "white", "circle"]
-PROMPTS = ["red circle", "green circle", "blue circle", "black circle", "white circle"]
-
-
-class Judge:
-    """Gives each prompt the score that was agreed on for it."""
-
-    name, dtype, uses_prompt, module = "judge", "float32", True, torch.nn.Identity()
-
-    def __init__(self, *scores: float):
-        self.scores = dict(zip(PROMPTS, scores, strict=False))
-
-    def score(self, images, prompts):
-        assert images.shape[1:] == (SIZE, SIZE, 3)
-        assert images.min() >= 0 and images.max() <= 1
-        return torch.tensor([self.scores[prompt] for prompt in prompts])
-
-
-@functools.cache
-def unet(seed: int = 0, channels: int = 4) -> UNet2DConditionModel:
-    torch.manual_seed(seed)
-    return UNet2DConditionModel(
-        sample_size=8,
-        in_channels=channels,
-        out_channels=channels,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        cross_attention_dim=8,
-        attention_head_dim=2,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-    ).eval()
-
-
-@functools.cache
-def vae(scaling_factor: float = 0.18215) -> AutoencoderKL:
-    torch.manual_seed(1)
-    return AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=4,
-        sample_size=SIZE,
-        scaling_factor=scaling_factor,
-    ).eval()
-
-
-@functools.cache
-def wide_vae() -> AutoencoderTiny:
-    torch.manual_seed(1)
-    blocks = {"encoder_block_out_channels": (8, 8), "decoder_block_out_channels": (8, 8)}
-    return AutoencoderTiny(latent_channels=8, num_encoder_blocks=(1, 1), num_decoder_blocks=(1, 1), **blocks).eval()
-
-
-@functools.cache
-def text_parts():
-    torch.manual_seed(2)
-    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[END]"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[END]", model_max_length=4)
-    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = CLIPTextConfig(vocab_size=len(WORDS), max_position_embeddings=4, eos_token_id=0, bos_token_id=0, **sizes)
-    return CLIPTextModel(config).eval(), tokenizer
-
-
-def build(kind, scheduler, network, autoencoder=None):
-    text_encoder, tokenizer = text_parts()
-    pipeline = kind(
-        vae=autoencoder or vae(),
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
-        unet=network,
-        scheduler=scheduler(steps_offset=1, clip_sample=False)
-        if scheduler is DDIMScheduler
-        else scheduler(steps_offset=1),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-def new_student(scheduler=LCMScheduler, **parts):
-    return build(StableDiffusionPipeline, scheduler, unet(), **parts)
-
-
-def new_teacher(scheduler=UniPCMultistepScheduler, kind=StableDiffusionImg2ImgPipeline, **parts):
-    return build(kind, scheduler, unet(seed=5), **parts)
-
-
-def adaptive(*scores: float, student=None, teacher=None) -> AdaptiveDiffusionPipeline:
-    return AdaptiveDiffusionPipeline(Judge(*scores), student or new_student(), teacher or new_teacher())
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import torch
 
 from adaptive_diffusion.diffusion.schedules import (
     DiscreteSchedule,
-    FlowSchedule,
     from_diffusers,
     lcm_timesteps,
     leading_timesteps,
@@ -130,13 +129,15 @@ def test_flow_schedule_is_diffusers_shifted_time(scheduler):
     assert [schedule.sigma_at(i / 1000) for i in range(1000, 0, -1)] == pytest.approx(reference, abs=1e-6)
 
 
-def test_a_dynamic_shift_is_exp_mu():
-    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
+@pytest.mark.parametrize(("kind", "shift"), [("exponential", math.exp(1.15)), ("linear", 1.15)])
+def test_a_shift_by_the_images_size_follows_from_mu(kind, shift):
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, time_shift_type=kind)
     scheduler.set_timesteps(10, mu=1.15)
     fractions = numpy.linspace(1, 0.001, 10)
-    schedule = FlowSchedule(math.exp(1.15))
+    schedule = from_diffusers(scheduler, mu=1.15)
+    assert schedule.shift == shift
     assert [schedule.sigma_at(f) for f in fractions] == pytest.approx(scheduler.sigmas[:-1].tolist(), abs=1e-6)
-    with pytest.raises(ValueError, match=r"shifts time by the image size; give FlowSchedule\(exp\(mu\)\)"):
+    with pytest.raises(ValueError, match="shifts time by the image size; give that size's mu"):
         from_diffusers(scheduler)
 
 
