@@ -23,8 +23,8 @@ from adaptive_diffusion.gate.cost import evaluations
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone import demo
 from adaptive_diffusion.standalone.comparison import mean
+from adaptive_diffusion.standalone.counting import counting
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
-from benchmarks.counting import counting
 from benchmarks.memory import apart, peak_of
 from benchmarks.official import OfficialSteps, generators
 from benchmarks.timing import Seconds, median, median_ratio, table, timed

@@ -9,8 +9,8 @@ import numpy
 import torch
 
 from adaptive_diffusion.estimators import Estimator
+from adaptive_diffusion.standalone.counting import counting
 from adaptive_diffusion.standalone.demo import load_estimator, settings
-from benchmarks.counting import counting
 from benchmarks.ways import Plan, Way
 from training.export import DEMO_MODELS
 from training.oracle import grade

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from adaptive_diffusion.standalone.counting import counting
 from benchmarks import in_comfyui, plots
-from benchmarks.counting import counting
 from benchmarks.timing import Seconds, median, median_ratio, table, timed
 from tests.graphs import Graph, adaptive_graph, changed, demo_prompts, keep, node
 

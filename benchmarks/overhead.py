@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from adaptive_diffusion.standalone.counting import counting
 from benchmarks import in_comfyui
-from benchmarks.counting import counting
 from benchmarks.memory import apart, held, peak_of
 from benchmarks.timing import Seconds, median, median_ratio, table, timed
 from tests.graphs import PROMPT, Graph, adaptive_graph, changed, keep, node

@@ -98,7 +98,7 @@ def run(out: Path) -> str:
     result, final_scores = _draw()
     teacher = settings()["teacher"]
     records = record(result.decision, result.seeds, final_scores, teacher["steps"])
-    totals = _totals(result, teacher)
+    totals = _totals(result, teacher["steps_alone"])
     sheet = contact_sheet(_rows(result, records), totals, TITLE)
     data = io.BytesIO()
     sheet.save(data, "PNG")
@@ -145,19 +145,27 @@ def _table(records: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _totals(result: AdaptiveResult, teacher: dict[str, Any]) -> str:
-    """What was improved and what it cost, beside the teacher alone."""
-    count, improved = len(result.steps), len(result.decision.rejected)
-    rows = 2 if teacher["cfg"] > 1 else 1
-    alone = teacher["steps_alone"]
-    evaluations = result.average_steps + (rows - 1) * teacher["steps"] * improved / count
+def _totals(result: AdaptiveResult, alone: int) -> str:
+    """What was improved and what it cost, beside the teacher alone in so many steps."""
+    decision, evaluations = result.decision, result.evaluations
     return (
-        f"{improved} of {count} images went to the teacher: their score is below {result.decision.threshold:.2f} "
-        f"({result.decision.table}, k={K}).\n"
+        f"{len(decision.rejected)} of {len(decision)} images went to the teacher: their score is below "
+        f"{decision.threshold:.2f} ({decision.table}, k={K}).\n"
         f"Steps per image: {result.average_steps:.1f} on average; the teacher alone takes {alone}.\n"
-        f"Network evaluations per image: {evaluations:.1f} on average; the teacher alone takes {rows * alone}"
-        f"{', two a step because of its guidance' if rows == 2 else ''}."
+        f"Network evaluations per image: {sum(evaluations) / len(evaluations):.1f} on average"
+        f"{_evaluations_alone(result, alone)}."
     )
+
+
+def _evaluations_alone(result: AdaptiveResult, steps: int) -> str:
+    """What the teacher alone takes, by what it took for a step here; nothing where it drew all images, or none."""
+    if not (result.decision.accepted and result.decision.rejected):
+        return ""
+    kept, improved = result.decision.accepted[0], result.decision.rejected[0]
+    more = result.evaluations[improved] - result.evaluations[kept]
+    rows = more / (result.steps[improved] - result.steps[kept])
+    guidance = ", two a step because of its guidance" if rows == 2 else ""
+    return f"; the teacher alone takes {rows * steps:g}{guidance}"
 
 
 def _load(kind: Any, unet: str, scheduler: Any) -> Any:

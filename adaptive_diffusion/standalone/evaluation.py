@@ -1,13 +1,14 @@
 """What galleries are worth, as tables: their costs, every judge's opinion, and who wins."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy
 import torch
 
 from .comparison import Interval, duel, mean
 from .galleries import Gallery, read_batches
+from .runs import Record
 
 NOTE = "Intervals are 95 %: Student's t of a mean, Wilson's of a share. p: sign test, exact, without the ties."
 
@@ -52,14 +53,23 @@ def scores(judge: Judge, gallery: Gallery, tell: Callable[[int], object]) -> lis
 
 
 def costs(galleries: Sequence[Gallery]) -> list[str]:
-    """A row for each run; none where no gallery is a run."""
+    """A row for each run; none where no gallery is a run. Evaluations are shown where any run recorded them."""
+    taken = {"steps": ".2f", "evaluations": ".2f", "seconds": ".3f"}
+    runs = [gallery for gallery in galleries if gallery.records]
+    known = [key for key in taken if any(_mean_of(gallery.records, key) is not None for gallery in runs)]
     rows = []
-    for gallery in galleries:
-        if records := gallery.records:
-            improved = numpy.mean([record["verdict"] == "rejected" for record in records])
-            steps, seconds = (numpy.mean([record[key] for record in records]) for key in ("steps", "seconds"))
-            rows.append([gallery.name, str(len(records)), f"{improved:.1%}", f"{steps:.2f}", f"{seconds:.3f}"])
-    return table(["run", "images", "to the teacher", "steps an image", "seconds an image"], rows) if rows else []
+    for gallery in runs:
+        improved = numpy.mean([record["verdict"] == "rejected" for record in gallery.records])
+        means = [_mean_of(gallery.records, key) for key in known]
+        cells = ["unknown" if one is None else f"{one:{taken[key]}}" for key, one in zip(known, means, strict=True)]
+        rows.append([gallery.name, str(len(gallery.records)), f"{improved:.1%}", *cells])
+    return table(["run", "images", "to the teacher", *(f"{key} an image" for key in known)], rows) if rows else []
+
+
+def _mean_of(records: Sequence[Record], key: str) -> float | None:
+    """The mean of what every record has; None where one has it not, as those of before it was recorded."""
+    values: list[Any] = [record.get(key) for record in records]
+    return None if None in values else float(numpy.mean(values))
 
 
 def opinions(judged: Judged, galleries: Sequence[Gallery]) -> list[str]:

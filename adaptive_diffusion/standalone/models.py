@@ -11,7 +11,7 @@ from .. import estimators
 from ..estimators import Estimator
 from ..gate.percentiles import PercentileTable
 from . import demo
-from .pipeline import Pipeline
+from .drawing import Pipeline
 
 DEMO = "demo"
 TABLES = demo.TABLE.parent

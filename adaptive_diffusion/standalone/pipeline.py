@@ -1,6 +1,5 @@
 """The method on diffusers pipelines: the student draws all images, the teacher improves the rejected ones."""
 
-import inspect
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +19,9 @@ from ..estimators import Estimator
 from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.percentiles import PercentileTable
 from ..gate.student import Student
+from .drawing import Drawn, Pipeline, accepts, draw
 from .entry import entered
 
-Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
 REFINE, REGENERATE = "refine", "regenerate"
 
 
@@ -31,8 +30,9 @@ class AdaptiveResult:
     """What a run made, in the prompts' order.
 
     pixels, student_pixels: (B, H, W, 3) float32 in 0..1, on the CPU; equal bit for bit where the student was accepted.
-    seeds, steps, seconds: one per image. steps count the student's and the teacher's as they ran; seconds are its share
-    of the time that they and the estimator took.
+    seeds, steps, seconds, evaluations: one per image. steps count the student's and the teacher's as they ran; seconds
+    are its share of the time that they and the estimator took; evaluations are those of the two networks, guidance's
+    among them, counted where they are called (NaN where a pipeline has no network that is known).
     """
 
     pixels: torch.Tensor
@@ -41,6 +41,7 @@ class AdaptiveResult:
     seeds: tuple[int, ...]
     steps: tuple[int, ...]
     seconds: tuple[float, ...]
+    evaluations: tuple[float, ...]
 
     @property
     def images(self) -> list[Image.Image]:
@@ -53,15 +54,6 @@ class AdaptiveResult:
     @property
     def average_steps(self) -> float:
         return sum(self.steps) / len(self.steps)
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """pixels: (B, 3, H, W) in 0..1. latents: the last ones, steps: how many ran; None, 0 if it cannot be watched."""
-
-    pixels: torch.Tensor
-    latents: torch.Tensor | None
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -170,23 +162,25 @@ class AdaptiveDiffusionPipeline:
 
     def _run(self, plan: _Plan) -> AdaptiveResult:
         begun, count = time.perf_counter(), len(plan.prompts)
-        drawn = _draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
+        drawn = draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
         decision = self._judge(drawn, plan)
         pixels = drawn.pixels
         steps = [drawn.steps or plan.drawing["num_inference_steps"]] * count
         seconds = [(time.perf_counter() - begun) / count] * count
+        evaluations = list(drawn.evaluations)
         if decision.any_rejected:
             teacher, begun = self.teacher, time.perf_counter()
             improved = self._improve(teacher, drawn, decision, plan)
             pixels = decision.scatter(pixels, _resized(improved.pixels, *pixels.shape[2:]))
             taken = (time.perf_counter() - begun) / len(decision.rejected)
-            for i in decision.rejected:
+            for i, more in zip(decision.rejected, improved.evaluations, strict=True):
                 steps[i] += improved.steps or plan.teacher_steps
                 seconds[i] += taken
+                evaluations[i] += more
         images = (_channels_last(pixels), _channels_last(drawn.pixels))
-        return AdaptiveResult(*images, decision, plan.seeds, tuple(steps), tuple(seconds))
+        return AdaptiveResult(*images, decision, plan.seeds, tuple(steps), tuple(seconds), tuple(evaluations))
 
-    def _judge(self, drawn: _Drawn, plan: _Plan) -> GateDecision:
+    def _judge(self, drawn: Drawn, plan: _Plan) -> GateDecision:
         judge = self.estimator
         values = judge.score(_channels_last(drawn.pixels), plan.prompts).tolist()
         scores = QualityScores(tuple(values), judge.name, judge.dtype, tuple(plan.prompts))
@@ -200,23 +194,23 @@ class AdaptiveDiffusionPipeline:
             warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)
         return decide(scores, table.threshold(plan.k), table.name, plan.k, student)
 
-    def _improve(self, teacher: Pipeline, drawn: _Drawn, decision: GateDecision, plan: _Plan) -> _Drawn:
+    def _improve(self, teacher: Pipeline, drawn: Drawn, decision: GateDecision, plan: _Plan) -> Drawn:
         """What the teacher makes of the rejected images, in their order."""
         teacher = in_mode(teacher, takes_image=plan.strategy == REFINE)
         prompts = [plan.prompts[i] for i in decision.rejected]
         seeds = [plan.seeds[i] for i in decision.rejected]
         if plan.strategy == REGENERATE:
             size = {"height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
-            return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching | size)
+            return draw(teacher, prompts, seeds, plan.batch_size, plan.teaching | size)
         seeds = [derive_seed(seed, REFINE) for seed in seeds]
         start = decision.take(_start(drawn, self.student, teacher))
         with plan.entered(teacher):
-            return _draw(teacher, prompts, seeds, plan.batch_size, plan.teaching, start)
+            return draw(teacher, prompts, seeds, plan.batch_size, plan.teaching, start)
 
 
 def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
     """The pipeline, or diffusers' image-to-image or text-to-image form of it over the same networks."""
-    if _accepts(pipeline, "image") == takes_image:
+    if accepts(pipeline, "image") == takes_image:
         return pipeline
     form = AutoPipelineForImage2Image if takes_image else AutoPipelineForText2Image
     try:
@@ -229,55 +223,7 @@ def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
         ) from None
 
 
-class _Watcher:
-    """A step callback that counts steps and keeps the last latents."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.latents: torch.Tensor | None = None
-
-    def __call__(self, _pipeline: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        self.steps += 1
-        self.latents = tensors.get("latents")
-        return {}
-
-
-def _draw(
-    pipeline: Pipeline,
-    prompts: Sequence[str],
-    seeds: Sequence[int],
-    batch_size: int,
-    settings: dict[str, Any],
-    images: torch.Tensor | None = None,
-) -> _Drawn:
-    """One image per prompt, in batches, each from a generator of its own; `images` (B, C, H, W) to start from."""
-    parts = []
-    for start in range(0, len(prompts), batch_size):
-        rows = slice(start, start + batch_size)
-        inputs = {} if images is None else {"image": images[rows]}
-        parts.append(_draw_batch(pipeline, prompts[rows], seeds[rows], {**settings, **inputs}))
-    latents = [part.latents for part in parts if part.latents is not None]
-    return _Drawn(torch.cat([part.pixels for part in parts]), torch.cat(latents) if latents else None, parts[0].steps)
-
-
-def _draw_batch(pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]) -> _Drawn:
-    settings = {name: value for name, value in settings.items() if value is not None}
-    if "negative_prompt" in settings:
-        blank = {"negative_prompt": [settings.pop("negative_prompt")] * len(prompts)}
-        settings |= blank if _accepts(pipeline, "negative_prompt") else {}
-    watcher = _Watcher()
-    if _accepts(pipeline, "callback_on_step_end"):
-        settings["callback_on_step_end"] = watcher
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    pixels = pipeline(prompt=list(prompts), generator=generators, output_type="pt", **settings).images
-    return _Drawn(pixels.float().cpu(), watcher.latents, watcher.steps)
-
-
-def _accepts(pipeline: Pipeline, name: str) -> bool:
-    return name in inspect.signature(pipeline.__call__).parameters
-
-
-def _start(drawn: _Drawn, student: Pipeline, teacher: Pipeline) -> torch.Tensor:
+def _start(drawn: Drawn, student: Pipeline, teacher: Pipeline) -> torch.Tensor:
     """What the teacher starts from, for every image: latents it reads as they are, else pixels."""
     latents = drawn.latents
     if latents is None or latents.ndim != 4 or latents.shape[1] != teacher.image_processor.config.vae_latent_channels:

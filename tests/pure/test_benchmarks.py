@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from adaptive_diffusion.diffusion.noise import derive_seed
+from adaptive_diffusion.standalone.counting import counting
 from benchmarks import sdxl
-from benchmarks.counting import counting
 from benchmarks.official import OfficialSteps
 from benchmarks.timing import Seconds, median_ratio, table
 from benchmarks.ways import AGAIN, FULL, RIVALS, STUDENT, Way

@@ -58,6 +58,23 @@ def test_the_command_prints_a_line_per_prompt_and_the_costs(finished):
     assert str(folder / "demo.png") in totals
 
 
+def test_the_totals_tell_the_evaluations_that_were_counted(monkeypatch, tmp_path):
+    settings = demo.settings()
+    guided = {"student": {**settings["student"], "cfg": 2.0}, "teacher": {**settings["teacher"], "cfg": 1.0}}
+    monkeypatch.setattr(demo, "settings", lambda: guided)
+    alone = guided["teacher"]["steps_alone"]
+    every, _ = demo._draw()
+    monkeypatch.setattr(demo, "TABLE", tmp_path / "none.json")
+    result, _ = demo._draw()
+    share = len(result.decision.rejected) / len(result.steps)
+    average = 2 * guided["student"]["steps"] + guided["teacher"]["steps"] * share
+    assert 0 < share < 1 and not every.decision.accepted
+    assert demo._totals(every, alone).endswith("evaluations per image: 7.0 on average.")
+    assert demo._totals(result, alone).endswith(
+        f"evaluations per image: {average:.1f} on average; the teacher alone takes {alone}."
+    )
+
+
 def test_the_prompts_are_new_to_the_models_and_of_every_difficulty():
     assert all(part_of(read_caption(prompt).meaning) == "development" for prompt in demo.PROMPTS)
     assert len(set(demo.PROMPTS)) == len(demo.PROMPTS)

@@ -29,7 +29,7 @@ def write_folder(folder, pictures):
     return folder
 
 
-def write_run(folder, pictures, prompts=PROMPTS, steps: int = 3):
+def write_run(folder, pictures, prompts=PROMPTS, steps: int = 3, **more):
     """A run of generate, every other image improved."""
     write_folder(folder, pictures)
     records = [
@@ -40,6 +40,7 @@ def write_run(folder, pictures, prompts=PROMPTS, steps: int = 3):
             "steps": steps,
             "seconds": 0.25,
             "image": image_name(i),
+            **more,
         }
         for i, prompt in enumerate(prompts)
     ]
@@ -84,6 +85,20 @@ def test_a_run_is_told_by_its_estimator_score_and_costs(right, capsys):
     judge, folder, number, mean = cells(said, "Demo")
     assert (folder, number) == (str(right), str(COUNT))
     assert float(mean.split()[0]) == pytest.approx(values.mean().item(), abs=1e-3)
+
+
+def test_evaluations_are_told_where_a_run_recorded_them(right, tmp_path, capsys):
+    told = write_run(tmp_path / "told", PICTURES, evaluations=4.5)
+    assert cells(evaluate(capsys, told), told)[1:] == [str(COUNT), "50.0%", "3.00", "4.50", "0.250"]
+    both = evaluate(capsys, told, right)
+    assert cells(both, "run")[4] == "evaluations an image"
+    assert (cells(both, told)[4], cells(both, right)[4]) == ("4.50", "unknown")
+    assert "evaluations an image" not in evaluate(capsys, right)
+    lines = (told / "images.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    records[3]["evaluations"] = None
+    (told / "images.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert "evaluations an image" not in evaluate(capsys, told)
 
 
 def test_the_oracle_tells_right_pictures_from_wrong_ones(right, turned, capsys):

@@ -101,6 +101,9 @@ def test_images_scores_verdicts_and_steps_are_the_pipelines(files, capsys):
         "rejected" if i in rejected else "accepted" for i in range(len(PROMPTS))
     ]
     assert [record["steps"] for record in records] == list(result.steps)
+    assert [record["evaluations"] for record in records] == [
+        1 + 2 * STEPS if i in rejected else 1 for i in range(len(PROMPTS))
+    ]
     assert [record["score"] for record in records] == pytest.approx(result.decision.scores.values, abs=1e-4)
     assert {record["threshold"] for record in records} == {own.threshold(K)}
     expected = (result.pixels * 255).round().numpy()
@@ -120,14 +123,16 @@ def test_the_rollbacks_scale_reaches_the_teacher_and_is_remembered(files, capsys
     assert "has rollback_scale 'model sigma' instead of None" in refused(capsys, **files | {"sigma": 2.5})
 
 
-def test_a_run_from_before_there_was_a_scale_goes_on_without_one(files, capsys):
+def test_a_run_from_before_there_were_scales_and_evaluations_goes_on_as_it_was(files, capsys):
     generate(**files)
     whole, about = pixels(files["out"]), json.loads((files["out"] / "run.json").read_text())
     assert about.pop("rollback_scale") is None
     (files["out"] / "run.json").write_text(json.dumps(about))
-    lines = (files["out"] / "images.jsonl").read_text().splitlines(keepends=True)
-    (files["out"] / "images.jsonl").write_text("".join(lines[:BATCH]))
+    kept = runs.read(files["out"])[:BATCH]
+    assert all(record.pop("evaluations") for record in kept)
+    (files["out"] / "images.jsonl").write_text("".join(json.dumps(record) + "\n" for record in kept))
     generate(**files)
+    assert ["evaluations" in record for record in runs.read(files["out"])] == [False] * BATCH + [True] * 4
     assert (pixels(files["out"]) == whole).all()
     assert "has rollback_scale None instead of 'schedule'" in refused(capsys, **files | {"rollback_scale": "schedule"})
 

@@ -1,6 +1,7 @@
 """The stand-alone pipeline, on tiny Stable Diffusion pipelines with random weights and a judge of known scores."""
 
 import functools
+import math
 from types import SimpleNamespace
 
 import diffusers
@@ -25,6 +26,8 @@ from tests.pure.tiny import (
     Judge,
     adaptive,
     build,
+    new_flux_teacher,
+    new_sd3_teacher,
     new_student,
     new_teacher,
     unet,
@@ -116,6 +119,26 @@ def test_exactly_the_asked_teacher_steps_run(forwards, scheduler, steps, sigma):
     result = pipeline(PROMPTS[0], k=100, sigma=sigma, teacher_guidance=1.0, **options)
     assert len(forwards) == steps
     assert result.steps == (2 + steps,)
+
+
+@pytest.mark.parametrize(("student", "teacher"), [(1.0, 1.0), (0.5, 0.0), (3.0, 1.0), (1.0, 3.0), (2.0, 2.0)])
+def test_evaluations_are_counted_and_guidance_of_1_or_less_takes_one_a_step(forwards, student, teacher):
+    drawn = []
+    hook = unet().register_forward_pre_hook(lambda _, given: drawn.append(len(given[0])))
+    options = {**QUICK, "student_guidance": student, "teacher_guidance": teacher, "batch_size": 2}
+    result = adaptive(1.0, 9.0, 2.0, 8.0, 3.0)(PROMPTS, k=50, **options)
+    hook.remove()
+    each, more = 2 * (2 if student > 1 else 1), 3 * (2 if teacher > 1 else 1)
+    assert result.evaluations == (each + more, each, each + more, each, each)
+    assert sum(result.evaluations) == sum(drawn) + sum(shape[0] for shape in forwards)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+@pytest.mark.parametrize(("teacher", "twice"), [(new_sd3_teacher, True), (new_flux_teacher, False)])
+def test_transformers_are_counted_too(teacher, twice, guidance):
+    options = {**QUICK, "teacher_guidance": guidance, "rollback_scale": "schedule"}
+    result = adaptive(1.0, 2.0, teacher=teacher())(PROMPTS[:2], k=50, **options)
+    assert result.evaluations == (2 + (6 if twice and guidance > 1 else 3), 2)
 
 
 def test_steps_are_counted_not_assumed():
@@ -241,6 +264,7 @@ def test_a_teachers_image_of_another_size_is_brought_to_the_students():
     assert result.pixels.shape == (2, SIZE, SIZE, 3)
     assert torch.allclose(result.pixels[0], torch.tensor(0.25))
     assert result.steps == (5, 2)
+    assert math.isnan(result.evaluations[0]) and result.evaluations[1] == 2
     with pytest.raises(ValueError, match="the teacher Doubling has no text-to-image form"):
         pipeline(PROMPTS[:2], strategy="regenerate", **QUICK)
 

@@ -1,7 +1,8 @@
-"""Evaluations of a network, counted where they happen."""
+"""Evaluations of a network, counted where it is called."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -12,16 +13,16 @@ class Evaluations:
     def __init__(self) -> None:
         self.rows = self.calls = 0
 
-    def __call__(self, _network: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-        self.rows += len(given[0])
+    def __call__(self, _network: torch.nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        self.rows += len(next(iter((*given, *named.values()))))
         self.calls += 1
 
 
 @contextmanager
 def counting(*networks: torch.nn.Module) -> Iterator[Evaluations]:
-    """What goes through any of the networks while the block runs."""
+    """What goes through any of the networks while the block runs; their first input has a row for each image."""
     counted = Evaluations()
-    handles = [network.register_forward_pre_hook(counted) for network in networks]
+    handles = [network.register_forward_pre_hook(counted, with_kwargs=True) for network in networks]
     try:
         yield counted
     finally:
