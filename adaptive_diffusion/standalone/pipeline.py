@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from ..gate.percentiles import PercentileTable
 from ..gate.student import Student
 from .drawing import Drawn, Pipeline, accepts, draw
 from .entry import entered
+from .handover import start_of
 
 REFINE, REGENERATE = "refine", "regenerate"
 
@@ -88,8 +89,8 @@ class AdaptiveDiffusionPipeline:
     estimator: see `estimators.Estimator`. student: any text-to-image pipeline of diffusers. teacher: any pipeline with
     an image-to-image form, or a function without arguments that returns one, called when an image is rejected for the
     first time; None serves where k is 0.
-    A teacher whose VAE equals the student's starts from its latents (if diffusers' image-to-image takes latents of so
-    many channels), any other one from its float pixels. What it returns is brought to the student's size.
+    A teacher whose VAE is the student's, weight for weight, starts from its latents (if diffusers' image-to-image takes
+    latents of so many channels), any other one from its float pixels. What it returns is brought to the student's size.
     """
 
     def __init__(self, estimator: Estimator, student: Pipeline, teacher: Pipeline | Callable[[], Pipeline] | None):
@@ -203,7 +204,7 @@ class AdaptiveDiffusionPipeline:
             size = {"height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
             return draw(teacher, prompts, seeds, plan.batch_size, plan.teaching | size)
         seeds = [derive_seed(seed, REFINE) for seed in seeds]
-        start = decision.take(_start(drawn, self.student, teacher))
+        start = decision.take(start_of(drawn, self.student, teacher))
         with plan.entered(teacher):
             return draw(teacher, prompts, seeds, plan.batch_size, plan.teaching, start)
 
@@ -221,25 +222,6 @@ def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
             f"the teacher {type(pipeline).__name__} has no {kind} form in diffusers; "
             f"give one, as strategy='{strategy}' needs it"
         ) from None
-
-
-def _start(drawn: Drawn, student: Pipeline, teacher: Pipeline) -> torch.Tensor:
-    """What the teacher starts from, for every image: latents it reads as they are, else pixels."""
-    latents = drawn.latents
-    if latents is None or latents.ndim != 4 or latents.shape[1] != teacher.image_processor.config.vae_latent_channels:
-        return drawn.pixels
-    return latents if _same_vae(student, teacher) else drawn.pixels
-
-
-def _same_vae(student: Pipeline, teacher: Pipeline) -> bool:
-    first, second = (getattr(pipeline, "vae", None) for pipeline in (student, teacher))
-    if first is None or second is None:
-        return False
-    return type(first) is type(second) and _public(first.config) == _public(second.config)
-
-
-def _public(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
 def _settings(steps: int, guidance: float, negative_prompt: str | None) -> dict[str, Any]:

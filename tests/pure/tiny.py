@@ -68,8 +68,8 @@ def unet(seed: int = 0, channels: int = 4) -> UNet2DConditionModel:
 
 
 @functools.cache
-def vae(scaling_factor: float = 0.18215, shift_factor: float | None = None) -> AutoencoderKL:
-    torch.manual_seed(1)
+def vae(scaling_factor: float = 0.18215, shift_factor: float | None = None, seed: int = 1) -> AutoencoderKL:
+    torch.manual_seed(seed)
     return AutoencoderKL(
         block_out_channels=(8, 8),
         down_block_types=("DownEncoderBlock2D",) * 2,
