@@ -24,13 +24,13 @@ from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone import demo
 from adaptive_diffusion.standalone.comparison import mean
 from adaptive_diffusion.standalone.counting import counting
+from adaptive_diffusion.standalone.oracle import grade
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
+from adaptive_diffusion.standalone.scenes import Scene
 from benchmarks.memory import apart, peak_of
 from benchmarks.official import OfficialSteps, generators
 from benchmarks.timing import Seconds, median, median_ratio, table, timed
-from training.oracle import grade
 from training.sampling import captions_for
-from training.scenes import Scene
 
 SEED = 20267
 CASES = ((50, 8), (0, 8), (30, 8), (100, 8), (50, 1), (50, 32))

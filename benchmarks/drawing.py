@@ -11,11 +11,12 @@ import torch
 from adaptive_diffusion.estimators import Estimator
 from adaptive_diffusion.standalone.counting import counting
 from adaptive_diffusion.standalone.demo import load_estimator, settings
+from adaptive_diffusion.standalone.oracle import grade
+from adaptive_diffusion.standalone.scenes import Scene
 from benchmarks.ways import Plan, Way
 from training.export import DEMO_MODELS
-from training.oracle import grade
 from training.sampling import BATCH, DemoModels, noise_of, seeds_for
-from training.scenes import Scene, sample_scene
+from training.scenes import sample_scene
 
 SEED = 20266
 PART = "test"

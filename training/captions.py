@@ -5,8 +5,10 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from .oracle import APART, BETWEEN_SIZES, Found
-from .scenes import BACKGROUNDS, COLOURS, HORIZONTAL, SHAPES, SIZES, VERTICAL, Scene, part_of, random_scene
+from adaptive_diffusion.standalone.oracle import APART, BETWEEN_SIZES, Found
+from adaptive_diffusion.standalone.scenes import BACKGROUNDS, COLOURS, HORIZONTAL, SHAPES, SIZES, VERTICAL, Scene
+
+from .scenes import part_of, random_scene
 
 
 def other_scene(scene: Scene, rng: random.Random, difficulty: float) -> Scene:

@@ -14,11 +14,11 @@ import numpy
 import torch
 
 from adaptive_diffusion import estimators
+from adaptive_diffusion.standalone.oracle import grade
+from adaptive_diffusion.standalone.scenes import Scene
 
 from .export import DEMO_MODELS
-from .oracle import grade
 from .sampling import BATCH, DemoModels, captions_for, noise_of
-from .scenes import Scene
 
 SEED = 20261
 CFG = 3.0

@@ -11,10 +11,11 @@ from adaptive_diffusion.estimators.med import TextConfig, padding_mask
 from adaptive_diffusion.estimators.reward_net import RewardConfig, RewardNet
 from adaptive_diffusion.estimators.vit import VisionConfig
 from adaptive_diffusion.estimators.words import END, PAD, START, WordTokenizer
+from adaptive_diffusion.standalone.scenes import SIZE, Scene
 
 from .captions import other_scene
 from .pictures import CONTENTS, PATCH, UNKNOWN, Pictures
-from .scenes import SIZE, WORDS, Scene
+from .scenes import WORDS
 
 WIDTH, HIDDEN, HEADS, LENGTH = 96, 192, 4, 24
 HEAD = (WIDTH, 64, 32, 16, 8)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy
 import torch
 
+from adaptive_diffusion.standalone.oracle import grade, look
+from adaptive_diffusion.standalone.scenes import BACKGROUNDS, COLOURS, SHAPES, Scene
+
 from .captions import described
 from .common import images_to_tensor
-from .oracle import grade, look
-from .scenes import BACKGROUNDS, COLOURS, SHAPES, Scene, dataset, part_of
+from .scenes import dataset, part_of
 
 PATCH = 8
 UNKNOWN = -100

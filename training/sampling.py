@@ -13,9 +13,10 @@ from adaptive_diffusion.diffusion.noise import derive_seed
 from adaptive_diffusion.diffusion.rollback import rollback_sigmas
 from adaptive_diffusion.diffusion.schedules import DiscreteSchedule, lcm_timesteps, trailing_timesteps
 from adaptive_diffusion.diffusion.unipc import sample_unipc
+from adaptive_diffusion.standalone.scenes import Scene
 
 from .diffusion import signal_and_noise
-from .scenes import Scene, part_of, sample_scene
+from .scenes import part_of, sample_scene
 from .text import tokenize
 
 BATCH = 60

@@ -1,33 +1,25 @@
-"""Drawn scenes of 64 px with captions from a closed grammar: the whole world of the demo models.
-
-One object:    "a large red circle on sky"
-Two objects:   "a red circle left of a blue square on sand"
-Three objects: "a red circle left of a blue square and a green cross below on white"
-"""
+"""Scenes of the demo models' world, chosen at random and drawn, in parts that are kept apart."""
 
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy
 from PIL import Image, ImageDraw
 
-SIZE = 64
+from adaptive_diffusion.standalone.scenes import (
+    BACKGROUNDS,
+    COLOURS,
+    HORIZONTAL,
+    SHAPES,
+    SIZE,
+    SIZES,
+    VERTICAL,
+    Scene,
+    draw_shape,
+)
+
 SCALE = 4
-COLOURS = {
-    "red": (214, 40, 40),
-    "green": (38, 160, 70),
-    "blue": (45, 85, 205),
-    "yellow": (245, 205, 45),
-    "purple": (145, 60, 175),
-    "orange": (245, 130, 30),
-}
-BACKGROUNDS = {"white": (246, 246, 244), "black": (28, 28, 32), "sand": (214, 190, 150), "sky": (160, 205, 235)}
-SHAPES = ("circle", "square", "triangle", "cross")
-SIZES = {"small": (17, 20), "large": (32, 38)}
-HORIZONTAL = ("left of", "right of")
-VERTICAL = ("above", "below")
 WORDS = (
     *["a", "an", "and", "on", "of"],
     *("small", "large", "left", "right", "above", "below"),
@@ -35,44 +27,7 @@ WORDS = (
     *SHAPES,
     *BACKGROUNDS,
 )
-OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 PARTS = ("test", "development", *["training"] * 6)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a caption says. objects: (colour, shape) in the order of the caption.
-
-    relation: a size word for one object, where the first lies from the second for two or three.
-    third: where the third lies from the first two, "" for fewer objects.
-    """
-
-    background: str
-    objects: tuple[tuple[str, str], ...]
-    relation: str
-    third: str = ""
-
-    @property
-    def caption(self) -> str:
-        names = [f"{_article(colour)} {colour} {shape}" for colour, shape in self.objects]
-        if len(names) == 1:
-            return f"a {self.relation} {names[0].split(maxsplit=1)[1]} on {self.background}"
-        text = f"{names[0]} {self.relation} {names[1]}"
-        if len(names) == 3:
-            text += f" and {names[2]} {self.third}"
-        return f"{text} on {self.background}"
-
-    @property
-    def meaning(self) -> str:
-        """One caption for all that describe the same images ("a left of b" is "b right of a")."""
-        if self.relation not in ("right of", "below"):
-            return self.caption
-        first, second, *rest = self.objects
-        return replace(self, objects=(second, first, *rest), relation=OPPOSITE[self.relation]).caption
-
-
-def _article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"
 
 
 def random_scene(rng: random.Random, count: int) -> Scene:
@@ -138,21 +93,6 @@ def _places(scene: Scene, rng: random.Random) -> list[tuple[float, float, float]
 
 def _jitter(rng: random.Random, centre: float, by: float = 2) -> float:
     return centre + rng.uniform(-by, by)
-
-
-def draw_shape(
-    pen: ImageDraw.ImageDraw, shape: str, colour: tuple[int, int, int], x: float, y: float, r: float
-) -> None:
-    if shape == "circle":
-        pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
-    elif shape == "square":
-        pen.rectangle((x - r * 0.9, y - r * 0.9, x + r * 0.9, y + r * 0.9), fill=colour)
-    elif shape == "triangle":
-        pen.polygon([(x, y - r), (x + r, y + r * 0.9), (x - r, y + r * 0.9)], fill=colour)
-    else:
-        arm = r * 0.36
-        pen.rectangle((x - r, y - arm, x + r, y + arm), fill=colour)
-        pen.rectangle((x - arm, y - r, x + arm, y + r), fill=colour)
 
 
 def dataset(

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,14 +72,10 @@ def _judged(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "Judg
 
 def _judge(name: str, chosen: argparse.Namespace) -> "Judge":
     from ..standalone import models
+    from ..standalone.oracle import ExactJudge
 
     if name == ORACLE:
-        try:
-            return import_module("training.exact_judge").ExactJudge()
-        except ImportError as error:
-            raise ValueError(
-                f"the oracle is part of the repository alone ({error.name} is missing); run evaluate in a clone of it"
-            ) from error
+        return ExactJudge()
     device = models.hardware(chosen.device)["device"]
     return models.load_estimator(name, device, chosen.clip_tokenizer, chosen.clip_vision)
 

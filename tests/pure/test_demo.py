@@ -12,7 +12,7 @@ from PIL import Image
 from adaptive_diffusion.__main__ import main
 from adaptive_diffusion.standalone import demo
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
-from training.exact_judge import read_caption
+from adaptive_diffusion.standalone.scenes import read_caption
 from training.scenes import part_of
 
 torch.set_num_threads(1)

@@ -13,8 +13,10 @@ from PIL import Image
 
 from adaptive_diffusion.__main__ import main
 from adaptive_diffusion.standalone import demo, models
+from adaptive_diffusion.standalone.oracle import Grade, grade
 from adaptive_diffusion.standalone.runs import image_name
-from training.scenes import dataset
+from adaptive_diffusion.standalone.scenes import read_caption
+from training.scenes import dataset, random_scene
 
 torch.set_num_threads(1)
 COUNT = 20
@@ -182,9 +184,17 @@ def test_what_cannot_be_evaluated_is_one_sentence(right, tmp_path, capsys):
     assert image_name(3) in refused(capsys, right)
 
 
-def test_without_the_repository_the_oracle_says_so(right, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "training.exact_judge", None)
-    assert "the oracle is part of the repository alone" in refused(capsys, right, "--judge", "oracle")
+def test_the_oracle_judges_without_what_only_the_repository_has(right, monkeypatch, capsys):
+    for name in ["training", *(name for name in sys.modules if name.startswith("training."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "adaptive_diffusion.standalone.oracle", raising=False)
+    assert cells(evaluate(capsys, right, "--judge", "oracle"), "oracle")[3].startswith("1.000 (")
+
+
+def test_what_is_missing_in_an_image_is_wrong():
+    blank = numpy.full((64, 64, 3), 246, dtype=numpy.uint8)
+    for caption, share in (("a small green circle on white", 0.2), ("a red cross above a red cross on sky", 0.0)):
+        assert grade(blank, read_caption(caption)) == Grade(False, share)
 
 
 def test_evaluating_changes_nothing_not_even_a_half_written_record(right, capsys):
@@ -196,9 +206,6 @@ def test_evaluating_changes_nothing_not_even_a_half_written_record(right, capsys
 
 
 def test_captions_and_scenes_are_the_same_both_ways():
-    from training.exact_judge import read_caption
-    from training.scenes import random_scene
-
     rng = random.Random(5)
     for i in range(300):
         scene = random_scene(rng, 1 + i % 3)

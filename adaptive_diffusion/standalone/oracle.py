@@ -1,16 +1,18 @@
-"""An exact grader: does an image show what its caption says?
+"""An exact grader of the demo models' images: does an image show what its caption says?
 
 Every pixel is split into background and one object colour; connected objects are then matched against shape templates.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
+import torch
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from .scenes import BACKGROUNDS, COLOURS, SHAPES, Scene, draw_shape
+from .scenes import BACKGROUNDS, COLOURS, SHAPES, SIZE, Scene, draw_shape, read_caption
 
 GRID = 24
 SMALLEST = 60
@@ -36,6 +38,20 @@ class Grade:
 
     exact: bool
     share: float
+
+
+class ExactJudge:
+    """Judges as estimators do: 1.0 for an image that shows exactly its caption, else 0.0; for the demo scenes alone."""
+
+    name, dtype, uses_prompt = "oracle", "float32", True
+
+    def score(self, images: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+        """(B,) for images (B, 64, 64, 3), floats 0..1, and B captions; ValueError for other sizes and captions."""
+        if images.shape[1:] != (SIZE, SIZE, 3):
+            raise ValueError(f"the oracle grades images of {SIZE} px, not {images.shape[2]}x{images.shape[1]}")
+        pixels = (images * 255).round().byte().numpy()
+        pairs = zip(pixels, map(read_caption, prompts), strict=True)
+        return torch.tensor([float(grade(image, scene).exact) for image, scene in pairs])
 
 
 def grade(image: numpy.ndarray, scene: Scene) -> Grade:
@@ -118,14 +134,14 @@ def _points(scene: Scene, order: tuple[Found | None, ...]) -> float:
 
 
 def _relations(scene: Scene, order: tuple[Found | None, ...]) -> list[bool]:
-    if any(seen is None for seen in order):
+    seen = [one for one in order if one is not None]
+    if len(seen) < len(order):
         return [False]
-    first = order[0]
-    if len(order) == 1:
-        return [(first.size > BETWEEN_SIZES) == (scene.relation == "large")]
-    checks = [_lies(first, scene.relation, order[1])]
-    if len(order) == 3:
-        checks += [_lies(order[2], scene.third, other) for other in order[:2]]
+    if len(seen) == 1:
+        return [(seen[0].size > BETWEEN_SIZES) == (scene.relation == "large")]
+    checks = [_lies(seen[0], scene.relation, seen[1])]
+    if len(seen) == 3:
+        checks += [_lies(seen[2], scene.third, other) for other in seen[:2]]
     return checks
 
 
