@@ -22,7 +22,7 @@ from adaptive_diffusion.estimators import Estimator
 from adaptive_diffusion.gate.cost import evaluations
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone import demo
-from adaptive_diffusion.standalone.comparison import mean
+from adaptive_diffusion.standalone.comparison import mean, told
 from adaptive_diffusion.standalone.counting import counting
 from adaptive_diffusion.standalone.oracle import grade
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
@@ -178,8 +178,7 @@ def difference(mine: list[Measured], base: list[Measured]) -> str:
     values = [a.right - b.right for a, b in zip(mine, base, strict=True)]
     if not any(values):
         return "equal in every round"
-    ahead = mean(values)
-    return f"{ahead.value:+.3f} ± {ahead.high - ahead.value:.3f}"
+    return told(mean(values), "+")
 
 
 def row(k: float, batch: int, way: str, kept: dict[str, list[Measured]], memory: Callable[..., float]) -> list[str]:

@@ -13,8 +13,9 @@ import numpy
 import torch
 
 from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.standalone.comparison import told
 from training.common import RUNS
-from training.evaluate import exact, in_batches, interval, numbered, score
+from training.evaluate import by_caption, exact, in_batches, score
 from training.export import DEMO_MODELS
 from training.sampling import BATCH, DemoModels, captions_for, seeds_for
 from training.table import TABLE
@@ -38,7 +39,6 @@ class Candidate(NamedTuple):
 class DemoImages:
     """The student's drawings of every image and what the teacher makes of them.
 
-    captions: the number of each image's meaning, (I,), for `training.evaluate.interval`.
     evaluations: of the student for a drawing, of the teacher for a refined one.
     """
 
@@ -50,7 +50,6 @@ class DemoImages:
         self.evaluations = (self.student["steps"], 2 * self.teacher["steps"])
         scenes, _ = captions_for(PROMPTS, SEED, part)
         self.scenes = scenes * NOISES
-        self.captions = numbered(self.scenes)
         self._candidates: dict[int, Candidate] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -108,14 +107,15 @@ class DemoImages:
 
     def spelled(self, values: numpy.ndarray, sign: str = "") -> str:
         """Mean and 95 % interval of values (I,), by caption."""
-        return f"{values.mean():{sign}.3f} ± {interval(values, self.captions):.3f}"
+        return told(by_caption(values, self.scenes), sign)
 
     @property
     def about(self) -> str:
+        different = len({scene.meaning for scene in self.scenes})
         return (
-            f"{PROMPTS} prompts x {NOISES} noises of the {self.part} part ({len(set(self.captions))} different "
-            "captions, a third of the prompts each with one, two and three objects). Share of exactly right images "
-            "by the grader, ± 95 %, images of one caption counted as one. Model evaluations: the student's and the "
+            f"{PROMPTS} prompts x {NOISES} noises of the {self.part} part ({different} different captions, a third of "
+            "the prompts each with one, two and three objects). Share of exactly right images by the grader, ± 95 %, "
+            "images of one caption counted as one. Model evaluations: the student's and the "
             "teacher's, two a guided step."
         )
 

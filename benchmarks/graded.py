@@ -8,8 +8,8 @@ import numpy
 from adaptive_diffusion.standalone.comparison import Interval
 from benchmarks import policies
 from benchmarks.drawing import Drawn, drawn, scenes
-from benchmarks.intervals import clustered
 from benchmarks.ways import STUDENT, Way
+from training.evaluate import by_caption
 
 POLICIES = {"adaptive": policies.adaptive, "random": policies.at_random, "perfect": policies.perfect}
 
@@ -25,8 +25,7 @@ class Measured:
         return _drawn(self.folder, way, self.first)
 
     def interval(self, values: numpy.ndarray, coverage: float = 0.95) -> Interval:
-        shown = scenes() * (len(values) // len(scenes()))
-        return clustered(values, [one.meaning for one in shown], [len(one.objects) for one in shown], coverage)
+        return by_caption(values, scenes() * (len(values) // len(scenes())), coverage)
 
     def policy(self, name: str, improved: Way, k: float) -> numpy.ndarray:
         """What every image is worth when the teacher gets k percent of the student's."""

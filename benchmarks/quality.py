@@ -31,10 +31,9 @@ from pathlib import Path
 import numpy
 
 from adaptive_diffusion.gate.percentiles import PercentileTable
-from adaptive_diffusion.standalone.comparison import Interval
+from adaptive_diffusion.standalone.comparison import Interval, told
 from benchmarks.drawing import draw_all
 from benchmarks.graded import Measured
-from benchmarks.intervals import told
 from benchmarks.quality_plot import SHARES, plot
 from benchmarks.timing import table
 from benchmarks.ways import (

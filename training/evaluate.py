@@ -8,12 +8,14 @@ Fixed beforehand: DDIM at trailing timesteps and CFG 3 for the teacher alone, at
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
 import torch
 
 from adaptive_diffusion import estimators
+from adaptive_diffusion.standalone.comparison import Interval, clustered, told
 from adaptive_diffusion.standalone.oracle import grade
 from adaptive_diffusion.standalone.scenes import Scene
 
@@ -43,26 +45,16 @@ def exact(models: DemoModels, latents: torch.Tensor, scenes: list[Scene]) -> num
     return numpy.array([float(grade(image, scene).exact) for image, scene in zip(images, scenes, strict=True)])
 
 
-def interval(values: numpy.ndarray, captions: numpy.ndarray) -> float:
-    """Half of the 95 % normal interval of a mean of values (N,), images of one caption counted as one observation.
-
-    captions: which caption each value belongs to, (N,) integers. The cluster-robust standard error of a mean.
-    """
-    sums = numpy.bincount(captions, values - values.mean())
-    groups = len(numpy.unique(captions))
-    return float(1.96 * (numpy.square(sums).sum() * groups / (groups - 1)) ** 0.5 / len(values))
+def by_caption(values: numpy.ndarray, scenes: Sequence[Scene], coverage: float = 0.95) -> Interval:
+    """The mean of values (N,), a scene each: images of one caption count as one, each number of objects by itself."""
+    return clustered(values, [one.meaning for one in scenes], [len(one.objects) for one in scenes], coverage)
 
 
-def row(name: str, values: numpy.ndarray, captions: numpy.ndarray) -> str:
+def row(name: str, values: numpy.ndarray, scenes: Sequence[Scene]) -> str:
     """A line of the table: all, then images of one, two and three objects (which come in turn)."""
     parts = [slice(None), slice(0, None, 3), slice(1, None, 3), slice(2, None, 3)]
-    cells = [f"{values[part].mean():.3f} ± {interval(values[part], captions[part]):.3f}" for part in parts]
+    cells = [told(by_caption(values[part], scenes[part])) for part in parts]
     return f"| {name} | " + " | ".join(cells) + " |"
-
-
-def numbered(scenes: list[Scene]) -> numpy.ndarray:
-    """The number of each scene's meaning, (N,)."""
-    return numpy.unique([scene.meaning for scene in scenes], return_inverse=True)[1]
 
 
 def score(path: Path, models: DemoModels, latents: torch.Tensor, scenes: list[Scene]) -> numpy.ndarray:
@@ -80,7 +72,7 @@ def area_under_curve(scores: numpy.ndarray, right: numpy.ndarray) -> float:
     return float((good > bad).mean() + 0.5 * (good == bad).mean())
 
 
-def curve(scores, student, improved, captions, cost: int, student_cost: int) -> list[str]:
+def curve(scores, student, improved, scenes, cost: int, student_cost: int) -> list[str]:
     """Quality against UNet evaluations when the worst share goes to the teacher: by score, at random, perfectly.
 
     The last column is how much the score beats random routing.
@@ -93,9 +85,8 @@ def curve(scores, student, improved, captions, cost: int, student_cost: int) -> 
         adaptive[order[:count]] = improved[order[:count]]
         random = student + share / 100 * gain
         perfect = student.mean() + numpy.sort(gain)[::-1][:count].sum() / len(gain)
-        evaluations, ahead = student_cost + share / 100 * cost, adaptive - random
-        quality = f"{adaptive.mean():.3f} ± {interval(adaptive, captions):.3f}"
-        better = f"{ahead.mean():+.3f} ± {interval(ahead, captions):.3f}"
+        evaluations = student_cost + share / 100 * cost
+        quality, better = told(by_caption(adaptive, scenes)), told(by_caption(adaptive - random, scenes), "+")
         cells = [str(share), f"{evaluations:.1f}", quality, f"{random.mean():.3f}", f"{perfect:.3f}", better]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -105,21 +96,21 @@ def curve(scores, student, improved, captions, cost: int, student_cost: int) -> 
 def evaluate(folder: Path, count: int, part: str) -> str:
     models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
     scenes, seeds = captions_for(count, SEED, part)
-    captions = numbered(scenes)
+    singles = len({scene.meaning for scene in scenes[::3]})
     lines = [
         f"N = {count} images of captions and noise seeds of the {part} part, a third each with one, two and three "
-        f"objects ({len(set(captions[::3]))} different captions with one). Exact share ± 95 %, by caption.",
+        f"objects ({singles} different captions with one). Exact share ± 95 %, by caption.",
         "",
     ]
     lines += ["| drawn by | all | one | two | three |", "|---|---|---|---|---|"]
     noise = noise_of(seeds)
     for steps in TEACHER_STEPS:
         latents = in_batches(lambda c, n, s=steps: models.teacher_ddim(c, n, s, CFG), scenes, noise)
-        lines.append(row(f"teacher, {steps} steps, CFG {CFG:g}", exact(models, latents, scenes), captions))
+        lines.append(row(f"teacher, {steps} steps, CFG {CFG:g}", exact(models, latents, scenes), scenes))
         print(lines[-1], flush=True)
     for steps in STUDENT_STEPS:
         latents = in_batches(lambda c, s, n=steps: models.student_lcm(c, s, n), scenes, seeds)
-        lines.append(row(f"student, {steps} steps", exact(models, latents, scenes), captions))
+        lines.append(row(f"student, {steps} steps", exact(models, latents, scenes), scenes))
         print(lines[-1], flush=True)
     lines += adaptive_tables(models, folder, settings, scenes, seeds)
     return "\n".join(lines) + "\n"
@@ -148,7 +139,7 @@ def adaptive_tables(
             "| k | UNet evaluations | adaptive | random | perfect | adaptive - random |",
             "|---|---|---|---|---|---|",
         ]
-        lines += curve(scores, drawn, exact(models, images, scenes), numbered(scenes), 2 * taken, student["steps"])
+        lines += curve(scores, drawn, exact(models, images, scenes), scenes, 2 * taken, student["steps"])
     return lines
 
 

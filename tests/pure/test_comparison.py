@@ -1,14 +1,19 @@
 """Means and win rates, against formulas written out here."""
 
 import math
+import re
+from dataclasses import astuple
+from pathlib import Path
 
 import numpy
 import pytest
 from scipy import stats
 
-from adaptive_diffusion.standalone.comparison import duel, mean, share
+from adaptive_diffusion.standalone.comparison import clustered, duel, mean, share, told
 
 Z = 1.959963984540054
+VALUES = numpy.random.default_rng(1).normal(size=40)
+PACK = Path(__file__).parents[2]
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
@@ -67,3 +72,51 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     random = numpy.random.default_rng(3)
     held = [found.low <= 1 <= found.high for found in (mean(random.exponential(size=200)) for _ in range(400))]
     assert 0.91 < numpy.mean(held) < 0.98
+
+
+def test_clusters_of_several_sizes_have_the_robust_interval_of_their_sums():
+    values, clusters = [1.0, 2.0, 4.0, 0.0, 3.0, 8.0], ["a", "a", "a", "b", "b", "c"]
+    sums = [1 + 2 + 4 - 3 * 3, 0 + 3 - 2 * 3, 8 - 3]
+    half = stats.t.ppf(0.95, 2) * math.sqrt(3 / 2 * sum(one**2 for one in sums)) / 6
+    found = clustered(values, clusters, ["all"] * 6, coverage=0.9)
+    assert astuple(found) == pytest.approx((3.0, 3 - half, 3 + half))
+
+
+def test_a_stratum_of_one_cluster_tells_no_interval():
+    found = clustered([1.0, 2.0, 3.0, 4.0], ["a", "b", "c", "c"], [1, 1, 2, 2])
+    assert found.value == 2.5 and math.isnan(found.low) and math.isnan(found.high)
+
+
+def test_repeating_every_image_of_a_caption_tells_nothing_new():
+    once = clustered(VALUES, [str(i) for i in range(40)], [1] * 40)
+    again = clustered(VALUES.repeat(3), [str(i) for i in range(40) for _ in range(3)], [1] * 120)
+    assert astuple(again) == pytest.approx(astuple(once))
+
+
+def test_kinds_that_differ_do_not_widen_the_interval():
+    captions = [str(i) for i in range(40)]
+    apart = clustered(numpy.where(numpy.arange(40) < 20, VALUES, VALUES + 5), captions, [1] * 20 + [2] * 20)
+    together = clustered(VALUES, captions, [1] * 20 + [2] * 20)
+    assert apart.high - apart.low == pytest.approx(together.high - together.low)
+    assert apart.value == pytest.approx(together.value + 2.5)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    generator, held = numpy.random.default_rng(2), 0
+    for _ in range(400):
+        captions = generator.normal(size=30)
+        values = captions.repeat(4) + generator.normal(size=120)
+        found = clustered(values, [str(i) for i in range(30) for _ in range(4)], [1] * 120)
+        held += found.low <= 0 <= found.high
+    assert stats.binomtest(held, 400, 0.95).pvalue > 0.01
+
+
+def test_an_interval_is_told_with_its_sign():
+    assert told(clustered(numpy.array([1.0, 1.0]), ["a", "b"], [1, 1]), "+") == "+1.000 ± 0.000"
+
+
+def test_no_other_file_computes_the_interval_of_a_mean():
+    folders = ("adaptive_diffusion", "host", "nodes", "training", "benchmarks")
+    files = [path for folder in folders for path in (PACK / folder).rglob("*.py")]
+    found = [path.name for path in files if re.search(r"\bsem\(|\bt\.(ppf|interval)\(|1\.96", path.read_text("utf-8"))]
+    assert len(files) > 100 and found == ["comparison.py"]
