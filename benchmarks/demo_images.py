@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy
 import torch
 
+from adaptive_diffusion.files import replacing
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone.comparison import told
 from training.common import RUNS
@@ -128,9 +129,8 @@ def _spread(part: torch.Tensor, rows: numpy.ndarray, count: int) -> torch.Tensor
 
 
 def _save(path: Path, content: Any) -> None:
-    part = path.with_suffix(".part")
-    torch.save(content, part)
-    part.replace(path)
+    with replacing(path) as beside:
+        torch.save(content, beside)
 
 
 def chosen_images(description: str | None) -> DemoImages:

@@ -9,6 +9,7 @@ import numpy
 import torch
 
 from adaptive_diffusion.estimators import Estimator
+from adaptive_diffusion.files import replacing
 from adaptive_diffusion.standalone.counting import counting
 from adaptive_diffusion.standalone.demo import load_estimator, settings
 from adaptive_diffusion.standalone.oracle import grade
@@ -80,10 +81,8 @@ def _draw(job: tuple[Path, Way, int, bool]) -> str:
     path, rows = _path(folder, way, replicate), list(zip(scenes(), noise_seeds(replicate), strict=True))
     parts = [_batch(way, rows[first : first + BATCH], scored) for first in range(0, len(rows), BATCH)]
     exact, scores = (numpy.concatenate(column) for column in zip(*parts, strict=True))
-    beside = path.with_suffix(".part")
-    with beside.open("wb") as file:
+    with replacing(path) as beside, beside.open("wb") as file:
         numpy.savez(file, exact=exact, scores=scores)
-    beside.replace(path)
     return f"{path.stem}, exact {exact.mean():.3f}"
 
 

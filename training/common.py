@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from adaptive_diffusion.files import replacing
+
 from .workers import place, share_gradients
 
 RUNS = Path(__file__).parent / "runs"
@@ -59,12 +61,11 @@ class Run:
         self.step += 1
 
     def _save(self) -> None:
-        """Keep everything needed to go on; written beside, then renamed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Keep everything needed to go on."""
         parts = {"model": self.model, "averaged": self.averaged, "optimiser": self.optimiser}
         state = {name: part.state_dict() for name, part in parts.items()}
-        torch.save({**state, "step": self.step}, self.folder / "checkpoint.part")
-        (self.folder / "checkpoint.part").replace(self.folder / "checkpoint.pt")
+        with replacing(self.folder / "checkpoint.pt") as beside:
+            torch.save({**state, "step": self.step}, beside)
 
     def _load(self, state: dict) -> None:
         self.model.load_state_dict(state["model"])

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderTiny
 
+from adaptive_diffusion.files import replacing
+
 from .common import images_to_tensor
 from .scenes import dataset
 from .text import tokenize
@@ -24,7 +26,8 @@ def encoded_scenes(out: Path) -> tuple[torch.Tensor, torch.Tensor]:
     if not cache.exists():
         scenes, images = dataset(SCENES, SEED, objects=OBJECTS)
         latents = encode_images(trained_vae(out), images_to_tensor(images))
-        torch.save((latents, tokenize([scene.caption for scene in scenes])), cache)
+        with replacing(cache) as beside:
+            torch.save((latents, tokenize([scene.caption for scene in scenes])), beside)
     return torch.load(cache, weights_only=True)
 
 

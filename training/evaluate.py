@@ -15,6 +15,7 @@ import numpy
 import torch
 
 from adaptive_diffusion import estimators
+from adaptive_diffusion.files import write_atomically
 from adaptive_diffusion.standalone.comparison import Interval, clustered, told
 from adaptive_diffusion.standalone.oracle import grade
 from adaptive_diffusion.standalone.scenes import Scene
@@ -152,4 +153,4 @@ if __name__ == "__main__":
     table = evaluate(chosen.models, chosen.count, chosen.part)
     print(table)
     if chosen.part == "test":
-        RESULTS.write_text("# Demo models, measured\n\n" + table)
+        write_atomically(RESULTS, f"# Demo models, measured\n\n{table}".encode())

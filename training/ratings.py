@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy
 import torch
 
+from adaptive_diffusion.files import replacing
+
 from .common import images_to_tensor
 from .evaluate import area_under_curve
 from .pictures import Pictures, rated
@@ -49,8 +51,9 @@ def samples(source: Source, models: Path, seed: int, cache: Path, part: str = "t
     scenes, seeds = captions_for(source.count, seed, part)
     path = cache / f"{source.model}-{source.steps}-{source.count}-{seed}.pt"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(_draw(source, DemoModels(models), [scene.caption for scene in scenes], seeds), path)
+        drawn = _draw(source, DemoModels(models), [scene.caption for scene in scenes], seeds)
+        with replacing(path) as beside:
+            torch.save(drawn, beside)
     return rated(torch.load(path, weights_only=True), scenes)
 
 

@@ -17,6 +17,7 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from adaptive_diffusion.diffusion.schedules import trailing_timesteps
+from adaptive_diffusion.files import replacing
 
 from .common import Run, averaged_weights, options
 from .data import encoded_scenes
@@ -56,7 +57,6 @@ def path_from(teacher: nn.ModuleDict, noise: torch.Tensor, states: torch.Tensor,
 
 def draw_paths(teacher: nn.ModuleDict, tokens: torch.Tensor, folder: Path) -> None:
     """Write this process's share of the paths for the captions `tokens` (N, 24), CHUNK to a file; skip those there."""
-    folder.mkdir(parents=True, exist_ok=True)
     rank, workers = place()
     blank, seeds = encode(teacher["text"], blank_tokens()), seeds_for(len(tokens), SEED)
     for i, part in list(enumerate(tokens.split(CHUNK)))[rank::workers]:
@@ -64,8 +64,8 @@ def draw_paths(teacher: nn.ModuleDict, tokens: torch.Tensor, folder: Path) -> No
         if not path.exists():
             noise = noise_of(seeds[i * CHUNK : (i + 1) * CHUNK])
             points = path_from(teacher, noise, encode(teacher["text"], part), blank)
-            torch.save(points.half(), path.with_suffix(".part"))
-            path.with_suffix(".part").replace(path)
+            with replacing(path) as beside:
+                torch.save(points.half(), beside)
 
 
 def loss_of(student: nn.Module, points: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
