@@ -74,7 +74,6 @@ class Models:
         self.first, self.second = chosen["student"], chosen["teacher"]
         self.alone = self.second | {"steps": self.second["steps_alone"]}
         self.redrawing = in_mode(teacher, takes_image=False)
-        self.redrawing.set_progress_bar_config(disable=True)
         self.adaptive = AdaptiveDiffusionPipeline(judge, student, teacher)
         steps, rollback = self.second["steps"], self.second["rollback"]
         teaching = called_with(self.second) | {"num_inference_steps": int(steps / rollback + 1), "strength": rollback}

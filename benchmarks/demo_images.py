@@ -5,7 +5,6 @@ that an interrupted run goes on and the benchmarks share it.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,12 +12,13 @@ import numpy
 import torch
 
 from adaptive_diffusion.files import replacing
+from adaptive_diffusion.gate.cost import evaluations
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone.comparison import told
 from training.common import RUNS
-from training.evaluate import by_caption, exact, in_batches, score
+from training.evaluate import by_caption
 from training.export import DEMO_MODELS
-from training.sampling import BATCH, DemoModels, captions_for, seeds_for
+from training.sampling import BATCH, DemoModels, captions_for, exact, seeds_for
 from training.table import TABLE
 
 PROMPTS, NOISES, SEED = 600, 3, 20267
@@ -26,13 +26,12 @@ HARDEST = 60
 
 
 class Candidate(NamedTuple):
-    """One drawing of every image (I): noise seeds, latents (I, 8, 8, 8), scores (I,), 1.0 where exactly right (I,).
+    """One drawing of every image (I): noise seeds, scores (I,), 1.0 where exactly right (I,).
 
     NaN for images that have passed with an earlier one, at k HARDEST and so at every lower k.
     """
 
     seeds: list[int]
-    latents: torch.Tensor
     scores: numpy.ndarray
     right: numpy.ndarray
 
@@ -46,9 +45,8 @@ class DemoImages:
     def __init__(self, part: str, folder: Path):
         self.models, self.folder = DemoModels(DEMO_MODELS), folder / part
         self.part, self.table = part, PercentileTable.load(TABLE)
-        settings = json.loads((DEMO_MODELS / "settings.json").read_text())
-        self.student, self.teacher = settings["student"], settings["teacher"]
-        self.evaluations = (self.student["steps"], 2 * self.teacher["steps"])
+        self.student, self.teacher = (self.models.settings[role] for role in ("student", "teacher"))
+        self.evaluations = tuple(evaluations(role["steps"], role["cfg"]) for role in (self.student, self.teacher))
         scenes, _ = captions_for(PROMPTS, SEED, part)
         self.scenes = scenes * NOISES
         self._candidates: dict[int, Candidate] = {}
@@ -63,8 +61,8 @@ class DemoImages:
             path, seeds = self.folder / f"candidate-{number}.pt", seeds_for(len(self), SEED + number, self.part)
             if not path.exists():
                 _save(path, self._draw(seeds, self._needing(number)))
-            found = torch.load(path, weights_only=True)
-            self._candidates[number] = Candidate(seeds, found[0], found[1].numpy(), found[2].numpy())
+            scores, right = torch.load(path, weights_only=True).numpy()
+            self._candidates[number] = Candidate(seeds, scores, right)
         return self._candidates[number]
 
     def _needing(self, number: int) -> numpy.ndarray:
@@ -73,20 +71,14 @@ class DemoImages:
         failing = [self.candidate(earlier).scores < threshold for earlier in range(number)]
         return numpy.flatnonzero(numpy.all(failing, axis=0)) if failing else numpy.arange(len(self))
 
-    @torch.no_grad()
-    def _draw(self, seeds: list[int], rows: numpy.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Latents, scores and grades of one drawing of every image; those of other images than `rows` are NaN."""
-        steps = self.student["steps"]
-        scenes, own_seeds = [self.scenes[i] for i in rows], [seeds[i] for i in rows]
-        drawn = in_batches(lambda c, s: self.models.student_lcm(c, s, steps), scenes, own_seeds)
-        found = (
-            drawn,
-            torch.from_numpy(score(DEMO_MODELS / "estimator/model.safetensors", self.models, drawn, scenes)),
-            torch.from_numpy(exact(self.models, drawn, scenes)),
-        )
-        return tuple(_spread(part, rows, len(self)) for part in found)
+    def _draw(self, seeds: list[int], rows: numpy.ndarray) -> torch.Tensor:
+        """(2, I): scores and grades of one drawing of every image; those of other images than `rows` are NaN."""
+        captions, own_seeds = [self.scenes[i].caption for i in rows], [seeds[i] for i in rows]
+        result = self.models.draw("student", captions, own_seeds, self.student["steps"], self.student["cfg"])
+        found = torch.full((2, len(self)), torch.nan, dtype=torch.float64)
+        found[:, rows] = torch.tensor(numpy.stack([self.models.scores(result), exact(result)]))
+        return found
 
-    @torch.no_grad()
     def refined(self, rows: numpy.ndarray, numbers: numpy.ndarray, rollback: float) -> numpy.ndarray:
         """1.0 where the teacher makes drawing `numbers` (R,) of the images `rows` (R,) exactly right, (R,)."""
         path = self.folder / f"refined-{self.teacher['steps']}-{rollback:g}.pt"
@@ -100,11 +92,9 @@ class DemoImages:
         return numpy.array([known[pair] for pair in pairs])
 
     def _refine(self, pairs: list[tuple[int, int]], rollback: float) -> numpy.ndarray:
-        scenes = [self.scenes[i] for i, _ in pairs]
-        latents = torch.stack([self.candidate(j).latents[i] for i, j in pairs])
+        captions = [self.scenes[i].caption for i, _ in pairs]
         seeds = [self.candidate(j).seeds[i] for i, j in pairs]
-        captions, steps, cfg = [scene.caption for scene in scenes], self.teacher["steps"], self.teacher["cfg"]
-        return exact(self.models, self.models.refine(captions, latents, seeds, steps, rollback, cfg), scenes)
+        return exact(self.models.draw("refine", captions, seeds, self.teacher["steps"], self.teacher["cfg"], rollback))
 
     def spelled(self, values: numpy.ndarray, sign: str = "") -> str:
         """Mean and 95 % interval of values (I,), by caption."""
@@ -121,13 +111,6 @@ class DemoImages:
         )
 
 
-def _spread(part: torch.Tensor, rows: numpy.ndarray, count: int) -> torch.Tensor:
-    """`part` (R, ...) at `rows` (R,) of (count, ...), NaN elsewhere."""
-    full = part.new_full((count, *part.shape[1:]), torch.nan)
-    full[rows] = part
-    return full
-
-
 def _save(path: Path, content: Any) -> None:
     with replacing(path) as beside:
         torch.save(content, beside)
@@ -137,6 +120,6 @@ def chosen_images(description: str | None) -> DemoImages:
     """The images that the command line asks for."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=("development", "test"), default="development")
-    parser.add_argument("--folder", type=Path, default=RUNS / "search")
+    parser.add_argument("--folder", type=Path, default=RUNS / "drawings")
     chosen = parser.parse_args()
     return DemoImages(chosen.part, chosen.folder)

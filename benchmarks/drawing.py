@@ -1,4 +1,4 @@
-"""Draws and grades the images of benchmarks.quality, each way in a file of its own that is kept."""
+"""Draws the images of benchmarks.quality by the stand-alone pipeline and grades them; each way's file is kept."""
 
 import random
 from functools import cache
@@ -8,15 +8,11 @@ from typing import NamedTuple
 import numpy
 import torch
 
-from adaptive_diffusion.estimators import Estimator
 from adaptive_diffusion.files import replacing
-from adaptive_diffusion.standalone.counting import counting
-from adaptive_diffusion.standalone.demo import load_estimator, settings
-from adaptive_diffusion.standalone.oracle import grade
 from adaptive_diffusion.standalone.scenes import Scene
-from benchmarks.ways import Plan, Way
+from benchmarks.ways import STUDENT, Plan, Way
 from training.export import DEMO_MODELS
-from training.sampling import BATCH, DemoModels, noise_of, seeds_for
+from training.sampling import BATCH, DemoModels, exact, seeds_for
 from training.scenes import sample_scene
 
 SEED = 20266
@@ -80,45 +76,21 @@ def _draw(job: tuple[Path, Way, int, bool]) -> str:
     torch.set_num_threads(1)
     path, rows = _path(folder, way, replicate), list(zip(scenes(), noise_seeds(replicate), strict=True))
     parts = [_batch(way, rows[first : first + BATCH], scored) for first in range(0, len(rows), BATCH)]
-    exact, scores = (numpy.concatenate(column) for column in zip(*parts, strict=True))
+    drawn = Drawn(*(numpy.concatenate(column) for column in zip(*parts, strict=True)))
     with replacing(path) as beside, beside.open("wb") as file:
-        numpy.savez(file, exact=exact, scores=scores)
-    return f"{path.stem}, exact {exact.mean():.3f}"
+        numpy.savez(file, **drawn._asdict())
+    return f"{path.stem}, exact {drawn.exact.mean():.3f}"
 
 
-@torch.inference_mode()
 def _batch(way: Way, rows: list[tuple[Scene, int]], scored: bool) -> Drawn:
-    models, asked = _models(), [scene for scene, _ in rows]
-    captions, seeds = [scene.caption for scene in asked], [seed for _, seed in rows]
-    with counting(models.student if way.drawer == "student" else models.teacher) as counted:
-        latents = sample(models, way, captions, seeds)
-    if counted.rows != way.evaluations * len(rows):
-        raise AssertionError(f"{way} took {counted.rows} evaluations for {len(rows)} images")
-    images = models.decode(latents)
-    exact = [float(grade(image, scene).exact) for image, scene in zip(images, asked, strict=True)]
-    scores = _estimator().score(torch.from_numpy(images).float() / 255, captions).numpy() if scored else []
-    return Drawn(numpy.array(exact), numpy.array(scores, dtype=numpy.float32))
-
-
-def sample(models: DemoModels, way: Way, captions: list[str], seeds: list[int]) -> torch.Tensor:
-    """Latents (B, 8, 8, 8); every way starts from the same noise."""
-    if way.drawer == "student":
-        return models.student_lcm(captions, seeds, way.steps)
-    if way.drawer == "ddim":
-        return models.teacher_ddim(captions, noise_of(seeds), way.steps, way.cfg)
-    if way.drawer == "unipc":
-        return models.regenerate(captions, seeds, way.steps, way.cfg)
-    latents = models.student_lcm(captions, seeds, settings()["student"]["steps"])
-    return models.refine(captions, latents, seeds, way.steps, settings()["teacher"]["rollback"], way.cfg)
+    captions, seeds = [scene.caption for scene, _ in rows], [seed for _, seed in rows]
+    result = _models().draw(way.drawer, captions, seeds, way.steps, way.cfg)
+    before = STUDENT.evaluations if way.drawer == "refine" else 0
+    if {*result.evaluations} != {before + way.evaluations}:
+        raise AssertionError(f"{way} took {sorted({*result.evaluations})} evaluations an image, {before} before it")
+    return Drawn(exact(result), _models().scores(result) if scored else numpy.array([]))
 
 
 @cache
 def _models() -> DemoModels:
-    models = DemoModels(DEMO_MODELS)
-    models.vae.decoder.to(memory_format=torch.channels_last)
-    return models
-
-
-@cache
-def _estimator() -> Estimator:
-    return load_estimator()
+    return DemoModels(DEMO_MODELS)

@@ -2,7 +2,8 @@
 
     python -m benchmarks.quality FOLDER [--workers 2] [--plot docs/quality.png] [--again]
 
-Draws what FOLDER lacks (an hour and a half of processor time; stop it whenever you like), then prints the tables.
+Draws what FOLDER lacks through AdaptiveDiffusionPipeline (an hour and a half of processor time; stop it whenever you
+like), then prints the tables.
 
 Fixed before measuring: 600 different captions of the test part, three noise seeds each (those with one object 42,
 because the part has only 20 of them, so that a third of all images shows one object, a third two, a third three).

@@ -7,21 +7,18 @@ Fixed beforehand: DDIM at trailing timesteps and CFG 3 for the teacher alone, at
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
-import torch
 
-from adaptive_diffusion import estimators
 from adaptive_diffusion.files import write_atomically
+from adaptive_diffusion.gate.cost import evaluations
 from adaptive_diffusion.standalone.comparison import Interval, clustered, told
-from adaptive_diffusion.standalone.oracle import grade
 from adaptive_diffusion.standalone.scenes import Scene
 
 from .export import DEMO_MODELS
-from .sampling import BATCH, DemoModels, captions_for, noise_of
+from .sampling import DemoModels, captions_for, exact
 
 SEED = 20261
 CFG = 3.0
@@ -29,21 +26,6 @@ TEACHER_STEPS = (1, 2, 3, 4, 6, 8, 12, 20)
 STUDENT_STEPS = (1, 2, 4)
 SHARES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 RESULTS = Path(__file__).parent / "results.md"
-
-
-def in_batches(draw, scenes: list[Scene], *rows) -> torch.Tensor:
-    """`draw(captions, *rows)` over batches of 60."""
-    parts = []
-    for start in range(0, len(scenes), BATCH):
-        part = slice(start, start + BATCH)
-        parts.append(draw([scene.caption for scene in scenes[part]], *(row[part] for row in rows)))
-    return torch.cat(parts)
-
-
-def exact(models: DemoModels, latents: torch.Tensor, scenes: list[Scene]) -> numpy.ndarray:
-    """1.0 for every image that shows exactly its caption, else 0.0."""
-    images = [image for part in latents.split(BATCH) for image in models.decode(part)]
-    return numpy.array([float(grade(image, scene).exact) for image, scene in zip(images, scenes, strict=True)])
 
 
 def by_caption(values: numpy.ndarray, scenes: Sequence[Scene], coverage: float = 0.95) -> Interval:
@@ -56,15 +38,6 @@ def row(name: str, values: numpy.ndarray, scenes: Sequence[Scene]) -> str:
     parts = [slice(None), slice(0, None, 3), slice(1, None, 3), slice(2, None, 3)]
     cells = [told(by_caption(values[part], scenes[part])) for part in parts]
     return f"| {name} | " + " | ".join(cells) + " |"
-
-
-def score(path: Path, models: DemoModels, latents: torch.Tensor, scenes: list[Scene]) -> numpy.ndarray:
-    judge = estimators.load(path)
-    parts = []
-    for start in range(0, len(scenes), BATCH):
-        images = torch.from_numpy(models.decode(latents[start : start + BATCH])).float() / 255
-        parts.append(judge.score(images, [scene.caption for scene in scenes[start : start + BATCH]]).numpy())
-    return numpy.concatenate(parts)
 
 
 def area_under_curve(scores: numpy.ndarray, right: numpy.ndarray) -> float:
@@ -86,16 +59,21 @@ def curve(scores, student, improved, scenes, cost: int, student_cost: int) -> li
         adaptive[order[:count]] = improved[order[:count]]
         random = student + share / 100 * gain
         perfect = student.mean() + numpy.sort(gain)[::-1][:count].sum() / len(gain)
-        evaluations = student_cost + share / 100 * cost
         quality, better = told(by_caption(adaptive, scenes)), told(by_caption(adaptive - random, scenes), "+")
-        cells = [str(share), f"{evaluations:.1f}", quality, f"{random.mean():.3f}", f"{perfect:.3f}", better]
+        cells = [
+            str(share),
+            f"{student_cost + share / 100 * cost:.1f}",
+            quality,
+            f"{random.mean():.3f}",
+            f"{perfect:.3f}",
+            better,
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-@torch.no_grad()
 def evaluate(folder: Path, count: int, part: str) -> str:
-    models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
+    models = DemoModels(folder)
     scenes, seeds = captions_for(count, SEED, part)
     singles = len({scene.meaning for scene in scenes[::3]})
     lines = [
@@ -104,43 +82,40 @@ def evaluate(folder: Path, count: int, part: str) -> str:
         "",
     ]
     lines += ["| drawn by | all | one | two | three |", "|---|---|---|---|---|"]
-    noise = noise_of(seeds)
-    for steps in TEACHER_STEPS:
-        latents = in_batches(lambda c, n, s=steps: models.teacher_ddim(c, n, s, CFG), scenes, noise)
-        lines.append(row(f"teacher, {steps} steps, CFG {CFG:g}", exact(models, latents, scenes), scenes))
+    captions = [scene.caption for scene in scenes]
+    ways = [(f"teacher, {steps} steps, CFG {CFG:g}", "ddim", steps, CFG) for steps in TEACHER_STEPS]
+    ways += [(f"student, {steps} steps", "student", steps, 1.0) for steps in STUDENT_STEPS]
+    for name, drawer, steps, cfg in ways:
+        lines.append(row(name, exact(models.draw(drawer, captions, seeds, steps, cfg)), scenes))
         print(lines[-1], flush=True)
-    for steps in STUDENT_STEPS:
-        latents = in_batches(lambda c, s, n=steps: models.student_lcm(c, s, n), scenes, seeds)
-        lines.append(row(f"student, {steps} steps", exact(models, latents, scenes), scenes))
-        print(lines[-1], flush=True)
-    lines += adaptive_tables(models, folder, settings, scenes, seeds)
+    lines += adaptive_tables(models, scenes, seeds)
     return "\n".join(lines) + "\n"
 
 
-def adaptive_tables(
-    models: DemoModels, folder: Path, settings: dict, scenes: list[Scene], seeds: list[int]
-) -> list[str]:
+def adaptive_tables(models: DemoModels, scenes: list[Scene], seeds: list[int]) -> list[str]:
     """The estimator's AUC on the student's images, and the adaptive curves of refining and regenerating."""
-    student, teacher = settings["student"], settings["teacher"]
-    latents = in_batches(lambda c, s: models.student_lcm(c, s, student["steps"]), scenes, seeds)
-    drawn = exact(models, latents, scenes)
-    scores = score(folder / "estimator/model.safetensors", models, latents, scenes)
+    student, teacher, captions = models.settings["student"], models.settings["teacher"], [one.caption for one in scenes]
+    first = models.draw("student", captions, seeds, student["steps"], student["cfg"])
+    drawn, scores = exact(first), models.scores(first)
     areas = [area_under_curve(scores[i::3], drawn[i::3]) for i in range(3)]
     lines = [
         "",
         f"Estimator's AUC against the grader on the student's images: {area_under_curve(scores, drawn):.3f}; among "
         f"those with one, two and three objects alone: {areas[0]:.3f}, {areas[1]:.3f}, {areas[2]:.3f}.",
     ]
-    steps, alone, rollback, cfg = (teacher[name] for name in ("steps", "steps_alone", "rollback", "cfg"))
-    refined = in_batches(lambda c, x, s: models.refine(c, x, s, steps, rollback, cfg), scenes, latents, seeds)
-    redrawn = in_batches(lambda c, s: models.regenerate(c, s, alone, cfg), scenes, seeds)
-    for name, taken, images in ((f"refined from {rollback:g}", steps, refined), ("regenerated", alone, redrawn)):
-        lines += ["", f"Rejected images {name} with {taken} UniPC steps at CFG {cfg:g}:", ""]
+    ways = {
+        f"refined from {teacher['rollback']:g}": ("refine", teacher["steps"]),
+        "regenerated": ("unipc", teacher["steps_alone"]),
+    }
+    for name, (drawer, steps) in ways.items():
+        improved = exact(models.draw(drawer, captions, seeds, steps, teacher["cfg"]))
+        lines += ["", f"Rejected images {name} with {steps} UniPC steps at CFG {teacher['cfg']:g}:", ""]
         lines += [
             "| k | UNet evaluations | adaptive | random | perfect | adaptive - random |",
             "|---|---|---|---|---|---|",
         ]
-        lines += curve(scores, drawn, exact(models, images, scenes), scenes, 2 * taken, student["steps"])
+        cost = evaluations(steps, teacher["cfg"])
+        lines += curve(scores, drawn, improved, scenes, cost, evaluations(student["steps"], student["cfg"]))
     return lines
 
 

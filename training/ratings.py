@@ -8,11 +8,11 @@ import numpy
 import torch
 
 from adaptive_diffusion.files import replacing
+from adaptive_diffusion.standalone.oracle import ExactJudge
 
-from .common import images_to_tensor
 from .evaluate import area_under_curve
 from .pictures import Pictures, rated
-from .sampling import BATCH, DemoModels, captions_for, noise_of
+from .sampling import DemoModels, captions_for
 
 STUDENT_STEPS = (1, 2)
 RESAMPLES = 1000
@@ -51,23 +51,17 @@ def samples(source: Source, models: Path, seed: int, cache: Path, part: str = "t
     scenes, seeds = captions_for(source.count, seed, part)
     path = cache / f"{source.model}-{source.steps}-{source.count}-{seed}.pt"
     if not path.exists():
-        drawn = _draw(source, DemoModels(models), [scene.caption for scene in scenes], seeds)
+        drawn = _draw(source, DemoModels(models, ExactJudge()), [scene.caption for scene in scenes], seeds)
         with replacing(path) as beside:
             torch.save(drawn, beside)
     return rated(torch.load(path, weights_only=True), scenes)
 
 
-@torch.no_grad()
 def _draw(source: Source, models: DemoModels, captions: list[str], seeds: list[int]) -> torch.Tensor:
-    parts = []
-    for start in range(0, len(captions), BATCH):
-        texts, rows = captions[start : start + BATCH], seeds[start : start + BATCH]
-        if source.model == "student":
-            latents = models.student_lcm(texts, rows, source.steps)
-        else:
-            latents = models.teacher_ddim(texts, noise_of(rows), source.steps, source.cfg)
-        parts.append(images_to_tensor(models.decode(latents)))
-    return torch.cat(parts)
+    """(N, 3, 64, 64) uint8; the judge plays no part, so that there need not be an estimator yet."""
+    drawer = "student" if source.model == "student" else "ddim"
+    pixels = models.draw(drawer, captions, seeds, source.steps, source.cfg).pixels
+    return (pixels * 255).round().byte().movedim(-1, 1)
 
 
 def agreement(scores: torch.Tensor, pictures: Pictures) -> str:

@@ -1,103 +1,81 @@
-"""Sampling the shipped demo models outside any pipeline: many captions in batches, one seed per image."""
+"""Drawing with the demo models through the stand-alone pipeline: captions and noise seeds, and who draws them."""
 
 import itertools
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
-from diffusers import AutoencoderTiny, UNet2DConditionModel
-from transformers import CLIPTextModel
+from diffusers import DDIMScheduler
 
 from adaptive_diffusion.diffusion.noise import derive_seed
-from adaptive_diffusion.diffusion.rollback import rollback_sigmas
-from adaptive_diffusion.diffusion.schedules import DiscreteSchedule, lcm_timesteps, trailing_timesteps
-from adaptive_diffusion.diffusion.unipc import sample_unipc
-from adaptive_diffusion.standalone.scenes import Scene
+from adaptive_diffusion.standalone import demo
+from adaptive_diffusion.standalone.oracle import ExactJudge
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, AdaptiveResult, in_mode
 
-from .diffusion import signal_and_noise
-from .scenes import part_of, sample_scene
-from .text import tokenize
+from .scenes import Scene, part_of, sample_scene
 
 BATCH = 60
+DRAWERS = ("student", "ddim", "unipc", "refine")
 
 
 class DemoModels:
-    """The shipped student, teacher, text encoder and VAE of a folder, in float32."""
+    """The demo models of a folder as pipelines, one for each of DRAWERS.
 
-    def __init__(self, folder: Path):
-        self.teacher = UNet2DConditionModel.from_pretrained(folder, subfolder="unet").float().eval()
-        self.student = UNet2DConditionModel.from_pretrained(folder, subfolder="student_unet").float().eval()
-        self.text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder").float().eval()
-        self.vae = AutoencoderTiny.from_pretrained(folder, subfolder="vae").float().eval()
-        self.schedule = DiscreteSchedule((signal_and_noise(torch.arange(1000))[0] ** 2).flatten().double().numpy())
+    student, ddim, unipc: who draws alone, the teacher with diffusers' DDIM (trailing) or, as it redraws, with UniPC.
+    refine: the teacher with UniPC from what the student drew. judge: what scores; the folder's own estimator.
+    """
 
-    def states(self, captions: list[str]) -> torch.Tensor:
-        return self.text(tokenize(captions)).last_hidden_state
+    def __init__(self, folder: Path, judge: Any = None):
+        self.settings = demo.settings(folder)
+        self.judge = judge or demo.load_estimator(folder)
+        student, teacher = demo.load_student(folder), demo.load_teacher(folder)
+        ddim, unipc = (in_mode(teacher, takes_image=False) for _ in range(2))
+        ddim.scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
+        alone = {"student": student, "ddim": ddim, "unipc": unipc}
+        self.pipelines = {name: AdaptiveDiffusionPipeline(self.judge, one, None) for name, one in alone.items()}
+        self.pipelines["refine"] = AdaptiveDiffusionPipeline(self.judge, student, teacher)
 
-    def denoise(
-        self, unet, x: torch.Tensor, t: int, states: torch.Tensor, cfg: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The clean latent and the noise that v stands for, at x (B, 8, 8, 8) = signal clean + sigma noise."""
-        steps = torch.full((len(x),), t)
-        v = unet(x, steps, states).sample
-        if cfg != 1:
-            blank = unet(x, steps, self.states([""]).expand_as(states)).sample
-            v = blank + cfg * (v - blank)
-        signal, sigma = signal_and_noise(steps)
-        return signal * x - sigma * v, sigma * x + signal * v
+    def draw(
+        self,
+        drawer: str,
+        captions: Sequence[str],
+        seeds: Sequence[int],
+        steps: int,
+        cfg: float = 1.0,
+        rollback: float | None = None,
+    ) -> AdaptiveResult:
+        """An image of each caption from its noise seed; steps, cfg, rollback (the demo's own): of who draws it last."""
+        settings: dict[str, Any] = {"num_inference_steps_student": steps, "student_guidance": cfg, "k": 0}
+        if drawer == "refine":
+            student, teacher = self.settings["student"], self.settings["teacher"]
+            settings = {
+                "num_inference_steps_student": student["steps"],
+                "num_inference_steps_teacher": steps,
+                "student_guidance": student["cfg"],
+                "teacher_guidance": cfg,
+                "sigma": rollback or teacher["rollback"],
+                "k": 100,
+                "rollback_scale": teacher["rollback_scale"],
+            }
+        return self.pipelines[drawer](captions, seed=seeds, batch_size=BATCH, **settings)
 
-    def teacher_ddim(self, captions: list[str], noise: torch.Tensor, steps: int, cfg: float) -> torch.Tensor:
-        """Latents by DDIM (arXiv 2010.02502) without noise, at trailing timesteps."""
-        states, x = self.states(captions), noise
-        timesteps = trailing_timesteps(steps)
-        for t, below in zip(timesteps, [*timesteps[1:], None], strict=True):
-            clean, direction = self.denoise(self.teacher, x, t, states, cfg)
-            signal, sigma = (1.0, 0.0) if below is None else signal_and_noise(torch.tensor([below]))
-            x = signal * clean + sigma * direction
-        return x
+    def scores(self, result: AdaptiveResult) -> numpy.ndarray:
+        """The judge's scores of what came out, (N,)."""
+        if result.decision.any_rejected:
+            return self.judge.score(result.pixels, result.decision.scores.prompts).numpy()
+        return numpy.array(result.decision.scores.values)
 
-    def student_lcm(self, captions: list[str], seeds: list[int], steps: int) -> torch.Tensor:
-        """Latents by multistep consistency sampling (arXiv 2310.04378, Algorithm 3)."""
-        states, x = self.states(captions), noise_of(seeds)
-        timesteps = lcm_timesteps(steps)
-        for i, t in enumerate(timesteps):
-            x, _ = self.denoise(self.student, x, t, states, 1.0)
-            if i + 1 < steps:
-                signal, sigma = signal_and_noise(torch.tensor([timesteps[i + 1]]))
-                x = signal * x + sigma * noise_of([derive_seed(seed, i) for seed in seeds])
-        return x
 
-    def teacher_unipc(self, captions, start: torch.Tensor, sigmas: list[float], cfg: float) -> torch.Tensor:
-        """Latents from `start` = clean + sigma noise at sigmas[0], by the pack's own UniPC."""
-        states = self.states(captions)
-        table = self.schedule.log_sigmas
-
-        def model(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-            level = sigma[0].item()
-            t = float(numpy.interp(numpy.log(level), table, numpy.arange(1000)))
-            clean, _ = self.denoise(self.teacher, x / (1 + level**2) ** 0.5, round(t), states, cfg)
-            return clean
-
-        return sample_unipc(model, start, torch.tensor(sigmas))
-
-    def refine(self, captions, latents, seeds: list[int], steps: int, rollback: float, cfg: float) -> torch.Tensor:
-        sigmas = rollback_sigmas("schedule", rollback, steps, self.schedule)
-        noise = noise_of([derive_seed(seed, "refine") for seed in seeds])
-        return self.teacher_unipc(captions, latents + sigmas[0] * noise, sigmas, cfg)
-
-    def regenerate(self, captions: list[str], seeds: list[int], steps: int, cfg: float) -> torch.Tensor:
-        """Latents drawn anew, from the noise that the student started from."""
-        sigmas = rollback_sigmas("schedule", 1.0, steps, self.schedule)
-        return self.teacher_unipc(captions, noise_of(seeds) * (1 + sigmas[0] ** 2) ** 0.5, sigmas, cfg)
-
-    def decode(self, latents: torch.Tensor) -> numpy.ndarray:
-        """Images (B, 64, 64, 3), uint8."""
-        pixels = self.vae.decoder(latents).add(1).mul(127.5).round().clamp(0, 255)
-        return pixels.byte().permute(0, 2, 3, 1).numpy()
+def exact(result: AdaptiveResult) -> numpy.ndarray:
+    """1.0 for every image that shows exactly its caption, else 0.0, (N,)."""
+    return ExactJudge().score(result.pixels, result.decision.scores.prompts).double().numpy()
 
 
 def noise_of(seeds: list[int]) -> torch.Tensor:
+    """(B, 8, 8, 8), what diffusers starts from with these seeds."""
     return torch.stack([torch.randn((8, 8, 8), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 

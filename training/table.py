@@ -4,15 +4,11 @@ python -m training.table
 """
 
 import argparse
-import json
 from pathlib import Path
-
-import torch
 
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.gate.student import Student
 
-from .evaluate import in_batches, score
 from .export import DEMO_MODELS
 from .sampling import DemoModels, captions_for
 
@@ -20,19 +16,16 @@ SEED = 4
 TABLE = DEMO_MODELS.parent / "percentiles" / "Demo.json"
 
 
-@torch.no_grad()
 def table(folder: Path, count: int) -> PercentileTable:
     """Raw scores of `count` images, a third each with one, two and three objects."""
-    models, settings = DemoModels(folder), json.loads((folder / "settings.json").read_text())
+    models = DemoModels(folder)
     scenes, seeds = captions_for(count, SEED)
-    steps = settings["student"]["steps"]
-    latents = in_batches(lambda captions, part: models.student_lcm(captions, part, steps), scenes, seeds)
-    scores = score(folder / "estimator/model.safetensors", models, latents, scenes)
-    size = settings["size"]
+    steps, size = models.settings["student"]["steps"], models.settings["size"]
+    scores = models.draw("student", [scene.caption for scene in scenes], seeds, steps).decision.scores.values
     student = Student("student", steps, 1.0, "lcm", "lcm", size, size)
     prompts = {"name": "demo grammar, training captions", "count": count}
     estimator = {"name": "Demo", "dtype": "float32"}
-    return PercentileTable.from_scores("Demo", scores.tolist(), estimator, student, prompts, "training/table.py")
+    return PercentileTable.from_scores("Demo", scores, estimator, student, prompts, "training/table.py")
 
 
 if __name__ == "__main__":

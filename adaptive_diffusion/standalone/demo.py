@@ -49,24 +49,25 @@ TITLE = """The student draws, the estimator scores, the teacher improves the wor
 Tiny 64 px demo models: they show the mechanism, not the quality."""
 
 
-def settings() -> dict[str, Any]:
+def settings(models: Path | None = None) -> dict[str, Any]:
     """How the demo models are meant to be run: `size` in pixels, `student` and `teacher` with their steps and cfg.
 
-    The teacher's `steps` are those of refining; without the student's image it needs `steps_alone`.
+    The teacher's `steps` are those of refining; without the student's image it needs `steps_alone`. models: the folder
+    of other ones than come with the pack, here and below.
     """
-    return json.loads(_file("settings.json").read_text("utf-8"))
+    return json.loads(_file("settings.json", models).read_text("utf-8"))
 
 
-def load_student() -> StableDiffusionPipeline:
+def load_student(models: Path | None = None) -> StableDiffusionPipeline:
     """The demo student as a text-to-image pipeline, float32, on the CPU."""
-    scheduler = LCMScheduler.from_pretrained(_file("student_scheduler"), steps_offset=1)
-    return _load(StableDiffusionPipeline, "student_unet", scheduler)
+    scheduler = LCMScheduler.from_pretrained(_file("student_scheduler", models), steps_offset=1)
+    return _load(StableDiffusionPipeline, "student_unet", scheduler, models)
 
 
-def load_teacher() -> StableDiffusionImg2ImgPipeline:
+def load_teacher(models: Path | None = None) -> StableDiffusionImg2ImgPipeline:
     """The demo teacher as an image-to-image pipeline with UniPC, float32, on the CPU."""
-    scheduler = UniPCMultistepScheduler.from_pretrained(_file("scheduler"), steps_offset=1)
-    return _load(StableDiffusionImg2ImgPipeline, "unet", scheduler)
+    scheduler = UniPCMultistepScheduler.from_pretrained(_file("scheduler", models), steps_offset=1)
+    return _load(StableDiffusionImg2ImgPipeline, "unet", scheduler, models)
 
 
 class DemoVae(TinyVae):
@@ -82,8 +83,8 @@ class DemoVae(TinyVae):
         return super().encode(x, return_dict)
 
 
-def load_estimator() -> Estimator:
-    return estimators.load(_file("estimator") / "model.safetensors")
+def load_estimator(models: Path | None = None) -> Estimator:
+    return estimators.load(_file("estimator", models) / "model.safetensors")
 
 
 def check_prompt(prompt: str) -> None:
@@ -168,15 +169,16 @@ def _evaluations_alone(result: AdaptiveResult, steps: int) -> str:
     return f"; the teacher alone takes {rows * steps:g}{guidance}"
 
 
-def _load(kind: Any, unet: str, scheduler: Any) -> Any:
+def _load(kind: Any, unet: str, scheduler: Any, models: Path | None) -> Any:
     """A pipeline of the shared text encoder and VAE with one of the UNets."""
-    local = {"local_files_only": True, "torch_dtype": torch.float32}
-    vae = DemoVae.from_pretrained(_file("vae"), **local).to(memory_format=torch.channels_last)
+    local: dict[str, Any] = {"local_files_only": True}
+    exact = {**local, "torch_dtype": torch.float32}
+    vae = DemoVae.from_pretrained(_file("vae", models), **exact).to(memory_format=torch.channels_last)
     pipeline = kind(
         vae=vae,
-        text_encoder=CLIPTextModel.from_pretrained(_file("text_encoder"), local_files_only=True, dtype=torch.float32),
-        tokenizer=_tokenizer(),
-        unet=UNet2DConditionModel.from_pretrained(_file(unet), **local),
+        text_encoder=CLIPTextModel.from_pretrained(_file("text_encoder", models), **local, dtype=torch.float32),
+        tokenizer=_tokenizer(models),
+        unet=UNet2DConditionModel.from_pretrained(_file(unet, models), **exact),
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
@@ -188,12 +190,12 @@ def _load(kind: Any, unet: str, scheduler: Any) -> Any:
     return pipeline
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
-    return PreTrainedTokenizerFast.from_pretrained(_file("tokenizer"), local_files_only=True)
+def _tokenizer(models: Path | None = None) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast.from_pretrained(_file("tokenizer", models), local_files_only=True)
 
 
-def _file(name: str) -> Path:
-    path = MODELS / name
+def _file(name: str, models: Path | None = None) -> Path:
+    path = (models or MODELS) / name
     if not path.exists():
         raise FileNotFoundError(f"the demo models lack '{name}'; install the pack again, with its folder demo_models")
     return path

@@ -215,13 +215,15 @@ def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
         return pipeline
     form = AutoPipelineForImage2Image if takes_image else AutoPipelineForText2Image
     try:
-        return form.from_pipe(pipeline)
+        made = form.from_pipe(pipeline)
     except ValueError:
         kind, strategy = ("image-to-image", REFINE) if takes_image else ("text-to-image", REGENERATE)
         raise ValueError(
             f"the teacher {type(pipeline).__name__} has no {kind} form in diffusers; "
             f"give one, as strategy='{strategy}' needs it"
         ) from None
+    made.set_progress_bar_config(**getattr(pipeline, "_progress_bar_config", {}))
+    return made
 
 
 def _settings(steps: int, guidance: float, negative_prompt: str | None) -> dict[str, Any]:
