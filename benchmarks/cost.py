@@ -19,7 +19,6 @@ import torch
 from PIL import Image
 
 from adaptive_diffusion.estimators import Estimator
-from adaptive_diffusion.gate.cost import evaluations
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone import demo
 from adaptive_diffusion.standalone.comparison import mean, told
@@ -30,7 +29,7 @@ from adaptive_diffusion.standalone.scenes import Scene
 from benchmarks.memory import apart, peak_of
 from benchmarks.official import OfficialSteps, generators
 from benchmarks.timing import Seconds, median, median_ratio, table, timed
-from training.sampling import captions_for
+from training.sampling import captions_for, evaluations
 
 SEED = 20267
 CASES = ((50, 8), (0, 8), (30, 8), (100, 8), (50, 1), (50, 32))

@@ -12,13 +12,12 @@ import numpy
 import torch
 
 from adaptive_diffusion.files import replacing
-from adaptive_diffusion.gate.cost import evaluations
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone.comparison import told
 from training.common import RUNS
 from training.evaluate import by_caption
 from training.export import DEMO_MODELS
-from training.sampling import BATCH, DemoModels, captions_for, exact, seeds_for
+from training.sampling import BATCH, DemoModels, captions_for, evaluations, exact, seeds_for
 from training.table import TABLE
 
 PROMPTS, NOISES, SEED = 600, 3, 20267

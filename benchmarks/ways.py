@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from adaptive_diffusion.gate.cost import evaluations
+from training.sampling import evaluations
 
 REPLICATES = 3
 LONG = 12

@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.cost import Costs, evaluations
 from ..host.node import AdaptiveNode, StudentInfoLink
+from ..host.sampling.samplers import UNIPC
 from ..host.sampling.timing import STUDENT, TEACHER, seconds_per_image
 from ..host.shown import show_text
 from .sampling_inputs import cfg_input
@@ -68,5 +69,6 @@ def _costs(unit: str, student: tuple[int, float], teacher: tuple[int, float]) ->
     if unit == SECONDS:
         return Costs(seconds_per_image(STUDENT), seconds_per_image(TEACHER), SECONDS)
     if unit == EVALUATIONS:
-        return Costs(evaluations(*student), evaluations(*teacher), EVALUATIONS)
+        each, teachers = (evaluations(*settings, UNIPC, negative=True) for settings in (student, teacher))
+        return Costs(each or 0, teachers or 0, EVALUATIONS)
     return Costs(student[0], teacher[0])

@@ -75,7 +75,9 @@ def material() -> dict[str, Any]:
         "graph": changed(graph, "gate", student=["student", 1], reject_indices=""),
         "calibration": calibration_graph("new", demo_prompts(40), batch=8),
         "demo": {k: {"tau": table.threshold(k), "interval": confidence(table.scores, k).threshold} for k in KS},
-        "cost": {k: [Costs(2, 6).average(k), Costs(2, evaluations(6, 3.0)).average(k)] for k in KS},
+        "cost": {
+            k: [Costs(2, 6).average(k), Costs(2, evaluations(6, 3.0, "unipc_diffusers", True)).average(k)] for k in KS
+        },
     }
 
 

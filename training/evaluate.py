@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy
 
 from adaptive_diffusion.files import write_atomically
-from adaptive_diffusion.gate.cost import evaluations
 from adaptive_diffusion.standalone.comparison import Interval, clustered, told
 from adaptive_diffusion.standalone.scenes import Scene
 
 from .export import DEMO_MODELS
-from .sampling import DemoModels, captions_for, exact
+from .sampling import DemoModels, captions_for, evaluations, exact
 
 SEED = 20261
 CFG = 3.0

@@ -69,6 +69,11 @@ class DemoModels:
         return numpy.array(result.decision.scores.values)
 
 
+def evaluations(steps: int, cfg: float) -> int:
+    """Of the network for an image in diffusers' pipelines, which guide above a cfg of 1."""
+    return steps * (2 if cfg > 1 else 1)
+
+
 def exact(result: AdaptiveResult) -> numpy.ndarray:
     """1.0 for every image that shows exactly its caption, else 0.0, (N,)."""
     return ExactJudge().score(result.pixels, result.decision.scores.prompts).double().numpy()

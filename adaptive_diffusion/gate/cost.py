@@ -1,5 +1,6 @@
 """What a percentile k costs, and which k a cost allows (average steps as in arXiv 2312.10835, section 5)."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -51,6 +52,30 @@ class Costs:
         return 100 * (average - self.student) / self.teacher
 
 
-def evaluations(steps: int, cfg: float) -> int:
-    """Model evaluations of one image: guidance other than 1 takes two a step (arXiv 2207.12598)."""
-    return steps * (1 if cfg == 1 else 2)
+_ONCE = [
+    "unipc_diffusers", "euler", "euler_cfg_pp", "euler_ancestral", "euler_ancestral_cfg_pp", "lms", "dpm_fast",
+    "dpmpp_2m", "dpmpp_2m_cfg_pp", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu",
+    "dpmpp_3m_sde", "dpmpp_3m_sde_gpu", "ddpm", "lcm", "ipndm", "ipndm_v", "deis", "res_multistep",
+    "res_multistep_cfg_pp", "res_multistep_ancestral", "res_multistep_ancestral_cfg_pp", "gradient_estimation",
+    "gradient_estimation_cfg_pp", "er_sde", "sa_solver", "ddim", "uni_pc", "uni_pc_bh2",
+]  # fmt: skip
+_TWICE = [
+    "heun", "exp_heun_2_x0", "exp_heun_2_x0_sde", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral",
+    "dpmpp_2s_ancestral_cfg_pp", "dpmpp_sde", "dpmpp_sde_gpu", "seeds_2", "sa_solver_pece",
+]  # fmt: skip
+_EVALUATED = dict.fromkeys(_ONCE, (1, 0)) | dict.fromkeys(_TWICE, (2, 1)) | {"seeds_3": (3, 2), "heunpp2": (3, 3)}
+SAMPLERS = {name: (*counts, name.endswith("_cfg_pp")) for name, counts in _EVALUATED.items()}
+"""What is known of a sampler in ComfyUI, as counted: evaluations a step; how many fewer the last steps take in all;
+whether it evaluates a linked negative at cfg 1 too."""
+
+
+def evaluations(steps: int, cfg: float, sampler: str, negative: bool) -> int | None:
+    """Evaluations of the network for an image in ComfyUI, guidance's among them; None of a sampler not known here.
+
+    negative: whether one is linked; without, nothing is evaluated for guidance. The web pages' cost.js does the same.
+    """
+    if sampler not in SAMPLERS:
+        return None
+    each, fewer, always = SAMPLERS[sampler]
+    guided = negative and (always or not math.isclose(cfg, 1))
+    return max(each * steps - fewer, steps) * (2 if guided else 1)

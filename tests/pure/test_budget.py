@@ -30,6 +30,21 @@ def test_shares_outside_a_percentage_are_refused(k):
         Costs(4, 12).average(k)
 
 
-@pytest.mark.parametrize(("cfg", "expected"), [(1.0, 12), (8.0, 24), (0.0, 24)])
-def test_guidance_takes_two_evaluations_a_step(cfg, expected):
-    assert evaluations(12, cfg) == expected
+@pytest.mark.parametrize(
+    ("sampler", "steps", "cfg", "negative", "expected"),
+    [
+        ("euler", 12, 1.0, True, 12),
+        ("euler", 12, 8.0, True, 24),
+        ("euler", 12, 0.0, True, 24),
+        ("euler", 12, 1 + 1e-12, True, 12),
+        ("heun", 4, 1.0, True, 7),
+        ("heun", 4, 8.0, True, 14),
+        ("heunpp2", 1, 1.0, True, 1),
+        ("euler_cfg_pp", 4, 1.0, True, 8),
+        ("euler_cfg_pp", 4, 1.0, False, 4),
+        ("dpmpp_2s_ancestral_cfg_pp", 4, 1.0, True, 14),
+        ("of another pack", 4, 1.0, True, None),
+    ],
+)
+def test_evaluations_depend_on_sampler_guidance_and_negative(sampler, steps, cfg, negative, expected):
+    assert evaluations(steps, cfg, sampler, negative) == expected
