@@ -1,19 +1,24 @@
 """From what an image may cost on average to k, and back."""
 
+from collections.abc import Sequence
+
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.gate.cost import Costs, evaluations
+from ..adaptive_diffusion.gate.budget import EVALUATIONS, STEPS, cost_of_settings, cost_of_students
+from ..adaptive_diffusion.gate.cost import Costs
+from ..adaptive_diffusion.gate.student import Student
 from ..host.node import AdaptiveNode, StudentInfoLink
-from ..host.sampling.samplers import UNIPC
+from ..host.sampling.samplers import UNIPC, sampler_names
 from ..host.sampling.timing import STUDENT, TEACHER, seconds_per_image
 from ..host.shown import show_text
 from .sampling_inputs import cfg_input
 
-STEPS, EVALUATIONS, SECONDS = "steps", "model evaluations", "seconds"
+SECONDS = "seconds"
 
 
 class Budget(AdaptiveNode):
     TITLE = "Budget"
+    LISTS = ("student",)
 
     @classmethod
     def define_schema(cls):
@@ -34,13 +39,30 @@ class Budget(AdaptiveNode):
                 io.Int.Input("student_steps", default=4, min=1, max=10000, tooltip="Not used with a linked student."),
                 io.Int.Input("teacher_steps", default=12, min=1, max=10000, tooltip="As on the teacher's node."),
                 cfg_input(8.0, "The teacher's guidance, as on its node."),
-                StudentInfoLink.Input("student", optional=True, tooltip="From Student Sample: its steps and guidance."),
+                StudentInfoLink.Input(
+                    "student", optional=True, tooltip="From Student Sample or Best of N: what its images really took."
+                ),
                 io.Float.Input(
                     "k",
                     optional=True,
                     advanced=True,
                     extra_dict={"forceInput": True},
                     tooltip="Link a k to be told what it costs; `average` is then not used.",
+                ),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=sampler_names(),
+                    default=UNIPC,
+                    optional=True,
+                    advanced=True,
+                    tooltip="As on the teacher's node: some samplers evaluate the model several times a step.",
+                ),
+                io.Boolean.Input(
+                    "negative",
+                    default=True,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Whether the teacher has a negative. Samplers that end in cfg_pp evaluate it at cfg 1 too.",
                 ),
             ],
             outputs=[
@@ -52,12 +74,13 @@ class Budget(AdaptiveNode):
     @classmethod
     def fingerprint_inputs(cls, unit, **_others):
         """Measured seconds change with every run."""
-        return float("nan") if unit == SECONDS else unit
+        return float("nan") if SECONDS in unit else unit
 
     @classmethod
-    def run(cls, average, unit, student_steps, teacher_steps, cfg, student=None, k=None):
-        steps, guidance = (student.steps, student.cfg) if student else (student_steps, 1.0)
-        costs = _costs(unit, (steps, guidance), (teacher_steps, cfg))
+    def run(
+        cls, average, unit, student_steps, teacher_steps, cfg, student=(), k=None, sampler_name=UNIPC, negative=True
+    ):
+        costs = _costs(unit, student, student_steps, (teacher_steps, cfg, sampler_name, negative))
         k = costs.k_for(average) if k is None else k
         expected = costs.average(k)
         text = f"k {k:.1f} %: {expected:.3g} {unit} per image; the teacher alone takes {costs.teacher:.3g}"
@@ -65,10 +88,9 @@ class Budget(AdaptiveNode):
         return io.NodeOutput(k, expected)
 
 
-def _costs(unit: str, student: tuple[int, float], teacher: tuple[int, float]) -> Costs:
+def _costs(unit: str, students: Sequence[Student], student_steps: int, teacher: tuple[int, float, str, bool]) -> Costs:
+    """teacher: its steps, cfg and sampler, and whether a negative is linked to it."""
     if unit == SECONDS:
         return Costs(seconds_per_image(STUDENT), seconds_per_image(TEACHER), SECONDS)
-    if unit == EVALUATIONS:
-        each, teachers = (evaluations(*settings, UNIPC, negative=True) for settings in (student, teacher))
-        return Costs(each or 0, teachers or 0, EVALUATIONS)
-    return Costs(student[0], teacher[0])
+    student = cost_of_students(students, unit) if students else student_steps
+    return Costs(student, cost_of_settings(*teacher, unit), unit)

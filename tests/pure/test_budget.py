@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
-from adaptive_diffusion.gate.cost import Costs, evaluations
+from adaptive_diffusion.gate.budget import EVALUATIONS, STEPS, cost_of_settings, cost_of_students
+from adaptive_diffusion.gate.cost import Costs, Spent, evaluations
+from adaptive_diffusion.gate.student import Student
 
 
 @pytest.mark.parametrize(
@@ -48,3 +52,26 @@ def test_shares_outside_a_percentage_are_refused(k):
 )
 def test_evaluations_depend_on_sampler_guidance_and_negative(sampler, steps, cfg, negative, expected):
     assert evaluations(steps, cfg, sampler, negative) == expected
+
+
+HEUN = Student(steps=4, cfg=3.0, sampler="heun")
+
+
+def test_students_cost_the_mean_of_what_their_images_took():
+    one = replace(HEUN, spent=(Spent(4, 14.0), Spent(12, 42.0)))
+    other = replace(HEUN, spent=(Spent(8, 28.0),))
+    assert cost_of_students([one, other], STEPS) == 8
+    assert cost_of_students([one, other], EVALUATIONS) == 28
+
+
+@pytest.mark.parametrize(("student", "expected"), [(HEUN, 14), (replace(HEUN, cfg=1.0), 7)])
+def test_a_student_that_was_not_counted_costs_what_its_settings_say(student, expected):
+    assert cost_of_students([student], STEPS) == 4
+    assert cost_of_students([student], EVALUATIONS) == expected
+
+
+def test_costs_that_are_not_known_are_refused():
+    with pytest.raises(ValueError, match="does not tell its settings; take the link off and set student_steps"):
+        cost_of_students([replace(HEUN, steps=None)], STEPS)
+    with pytest.raises(ValueError, match="sampler 'given by a link' .* is not known; choose unit seconds or steps"):
+        cost_of_settings(4, 1.0, "given by a link", True, EVALUATIONS)
