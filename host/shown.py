@@ -8,7 +8,7 @@ import comfy.utils
 import numpy
 from server import PromptServer
 
-EVENT = "adaptive_diffusion.gate.calibration"
+EVENT = "adaptive_diffusion.calibration"
 PERCENTS = range(101)
 
 

@@ -84,7 +84,7 @@ def test_a_report_shows_every_final_image_and_what_a_rejected_one_was(comfy_app)
 
 def test_calibrating_tells_how_far_it_is_and_how_the_scores_lie(comfy_app, tables):
     run = comfy_app.run(calibration_graph("mine", demo_prompts(10), batch=4))
-    told = [data for event, data in comfy_app.server.events if event == "adaptive_diffusion.gate.calibration"]
+    told = [data for event, data in comfy_app.server.events if event == "adaptive_diffusion.calibration"]
     assert [(each["node"], each["done"], each["total"]) for each in told] == [("calibrate", n, 10) for n in (4, 8, 10)]
     assert told[0]["left"] is None
     assert told[1]["left"] == pytest.approx(2 / told[1]["rate"])
