@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..adaptive_diffusion.gate.cost import SAMPLERS
 from ..adaptive_diffusion.gate.decision import decide
 from ..host.files.outlines import outlines
 from ..host.files.tables import THIS_RUN, check_table, table_choices, table_states
@@ -103,6 +104,7 @@ def _judging_inputs() -> list[io.Input]:
             min=0.0,
             max=100.0,
             step=1.0,
+            extra_dict={"samplers": SAMPLERS},
             tooltip="The share to improve. 0 keeps all and never loads the teacher, 100 improves all.",
         ),
         TableLink.Input("percentile_table", optional=True, tooltip="Used instead of the table chosen above."),

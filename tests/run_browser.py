@@ -9,15 +9,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from comfy_server import serving
 from find_comfyui import PACK, comfyui, comfyui_python
-from graphs import adaptive_graph, calibration_graph, changed, demo_prompts, node
+from graphs import Graph, adaptive_graph, calibration_graph, changed, demo_prompts, node
 
+from adaptive_diffusion.gate.best_of_n import expected_candidates
 from adaptive_diffusion.gate.confidence import confidence
-from adaptive_diffusion.gate.cost import Costs, evaluations
+from adaptive_diffusion.gate.cost import SAMPLERS, Costs, evaluations
 from adaptive_diffusion.gate.percentiles import PercentileTable
 
 TESTS = PACK / "tests" / "browser"
@@ -25,6 +27,7 @@ DRIVER = PACK / ".cache" / "browser"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SPEC = "--test-reporter=spec"
 KS = (15, 30, 45, 80)
+ONE_WAY, BOTH_WAYS, GUIDED = (1.0, False), (1.0, True), (3.0, True)
 
 
 def main() -> int:
@@ -71,14 +74,41 @@ def material() -> dict[str, Any]:
     graph["report"] = node("AdaptiveReport", images=["student_images", 0], decision=["gate", 0])
     graph = changed(graph, "report", final_images=["merge", 0])
     graph["sheet"] = node("PreviewImage", images=["report", 0])
+    graph = changed(graph, "gate", student=["student", 1], reject_indices="")
     return {
-        "graph": changed(graph, "gate", student=["student", 1], reject_indices=""),
+        "graph": graph,
         "calibration": calibration_graph("new", demo_prompts(40), batch=8),
         "demo": {k: {"tau": table.threshold(k), "interval": confidence(table.scores, k).threshold} for k in KS},
-        "cost": {
-            k: [Costs(2, 6).average(k), Costs(2, evaluations(6, 3.0, "unipc_diffusers", True)).average(k)] for k in KS
-        },
+        "cost": {k: [Costs(2, 6).average(k), Costs(2, 12).average(k)] for k in KS},
+        "costs": list(costs(graph)),
+        "evaluations": [
+            {"steps": steps, "cfg": cfg, "sampler": sampler, "negative": negative, "candidates": 1, "expected": count}
+            for sampler in SAMPLERS
+            for steps in range(1, 9)
+            for cfg, negative in (ONE_WAY, BOTH_WAYS, GUIDED)
+            for count in [evaluations(steps, cfg, sampler, negative)]
+        ],
     }
+
+
+def costs(graph: Graph) -> Iterator[dict[str, Any]]:
+    """Graphs whose student takes 2 steps and whose teacher takes 6, with what an image costs on average at k 30."""
+
+    def case(graph: Graph, student: float, teacher: float | None, drawn: float = 1.0) -> dict[str, Any]:
+        told = teacher and round(Costs(drawn * student, teacher).average(30), 1)
+        return {"graph": graph, "steps": round(Costs(drawn * 2, 6).average(30), 1), "evaluations": told}
+
+    yield case(changed(graph, "teacher", sampler_name="heun"), 2, 22)
+    yield case(changed(graph, "teacher", sampler_name="euler_cfg_pp", cfg=1.0), 2, 12)
+    alone = changed(graph, "teacher", sampler_name="euler_cfg_pp", cfg=1.0, negative=None)
+    yield case(changed(alone, "student", sampler_name="heun"), 3, 6)
+    chosen = {**graph, "chosen": node("KSamplerSelect", sampler_name="heun")}
+    yield case(changed(chosen, "teacher", sampler=["chosen", 0]), 2, None)
+    judging = {"vae": ["student_models", 2], "estimator": ["estimator", 0], "prompt": "a red circle on sky"}
+    drawing = {**graph["student"]["inputs"], "sampler_name": "heun", "table": "Demo", "k": 50.0, "candidates": 2}
+    search = {**graph, "student": node("AdaptiveBestOfN", **drawing, **judging)}
+    search = changed(search, "gate", scores=["student", 2], student=["student", 3])
+    yield case(search, 3, 12, expected_candidates(2, 50.0))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { costOf } from "../../web/js/cost.js";
 import { choose, frames, given, load, picture, run } from "./page.js";
 
 const three = (score) => score.toFixed(3);
@@ -45,6 +46,27 @@ export function gate(page, vue) {
       for (const part of [interval.map(three).join(" to "), `${k} % to the teacher`, `${steps} steps per image`]) {
         assert.ok(seen.text.includes(part), `${part} is not in ${seen.text}`);
       }
+    }
+  });
+
+  test("evaluations are those of the samplers, and candidates are counted", async () => {
+    for (const { graph, steps, evaluations } of given.costs) {
+      await load(page, graph, ["gate"]);
+      const seen = await shown();
+      assert.ok(seen.text.includes(`${steps} steps per image`), seen.text);
+      const told = evaluations === null ? "On average" : `On average, ${evaluations} model evaluations`;
+      assert.equal(seen.titles, told);
+    }
+  });
+
+  test("every sampler that is offered costs what the pack says, by what its schema brings", async () => {
+    const answer = await page.request.get(`${given.url}/object_info`);
+    const { AdaptiveThresholdGate: gate, AdaptiveTeacherRefine: teacher } = await answer.json();
+    const { samplers } = gate.input.required.k[1];
+    const [options, { options: named }] = teacher.input.required.sampler_name;
+    assert.deepEqual(Object.keys(samplers).sort(), [...(named ?? options)].sort());
+    for (const { expected, ...settings } of given.evaluations) {
+      assert.equal(costOf(settings, samplers).evaluations, expected, JSON.stringify(settings));
     }
   });
 

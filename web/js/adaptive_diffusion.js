@@ -2,6 +2,7 @@
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
+import { costOf } from "./cost.js";
 import { BY, gateView } from "./gate.js";
 import { everyNode, fedBy, isLinked, settings, studentOf, teachersOf, valueOf } from "./graph.js";
 import { gatePage, imagesPage, note, reportedImages, scoredImages, tablePage } from "./pages.js";
@@ -16,10 +17,11 @@ const PICTURES = {
 };
 const [MARGIN, EMPTY] = [6, 34];
 const TILE = 70; // width and height of a thumbnail with its share of the gaps
-let outlines = {};
+let [outlines, samplers] = [{}, {}];
 
 function drawGate(gate) {
   const by = valueOf(gate, "reject_indices")?.trim() ? BY[1] : isLinked(gate, "threshold_override") ? BY[0] : null;
+  const cost = (node) => node && costOf(settings(node), samplers);
   const view = gateView({
     by,
     following: valueOf(gate, "follow"),
@@ -27,8 +29,8 @@ function drawGate(gate) {
     k: valueOf(gate, "k"),
     outlines,
     run: runOf(gate),
-    student: settings(studentOf(gate)),
-    teachers: teachersOf(gate).map(settings),
+    student: cost(studentOf(gate)),
+    teachers: teachersOf(gate).map(cost),
   });
   return gatePage(view);
 }
@@ -130,7 +132,7 @@ app.registerExtension({
     api.addEventListener("adaptive_diffusion.calibration", setProgress);
   },
   beforeRegisterNodeDef(_, { name, input }) {
-    if (name === GATE) outlines = input.required.table[1].outlines;
+    if (name === GATE) [outlines, samplers] = [input.required.table[1].outlines, input.required.k[1].samplers];
   },
   nodeCreated(node) {
     if (node.comfyClass?.startsWith("Adaptive")) node.widgets?.forEach(redrawOnChange);

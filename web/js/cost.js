@@ -1,11 +1,21 @@
-// What an image costs on average: see adaptive_diffusion/gate/cost.py.
+// What an image costs: see adaptive_diffusion/gate/cost.py, whose facts on samplers the gate's schema brings.
 
-const evaluations = ({ steps, cfg }) => (cfg === undefined ? undefined : steps * (cfg === 1 ? 1 : 2));
 const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
 
-/** Steps and model evaluations per image when `share` percent go to all `teachers`; null where steps are not known. */
+/** Candidates that an image takes on average: see adaptive_diffusion/gate/best_of_n.py. */
+export const expectedCandidates = (limit, k) => sum(Array.from({ length: limit }, (_, number) => (k / 100) ** number));
+
+/** Steps and model evaluations of an image that a node of these `settings` draws (see graph.js); unknown ones are NaN. */
+export function costOf({ steps, cfg, sampler, negative, candidates }, samplers) {
+  const [each, fewer, always] = samplers[sampler] ?? [NaN];
+  const guided = negative && (always || Math.abs(cfg - 1) > 1e-9);
+  const evaluations = Math.max(each * steps - fewer, steps) * (guided ? 2 : 1);
+  return { steps: candidates * steps, evaluations: cfg === undefined ? NaN : candidates * evaluations };
+}
+
+/** The average when `share` percent go to all `teachers`, each a cost; null where steps are not known. */
 export function averageCost(student, teachers, share) {
   if (!student || !teachers.length || [student, ...teachers].some(({ steps }) => !steps)) return null;
-  const mean = (count) => count(student) + (sum(teachers.map(count)) * share) / 100;
-  return { steps: mean(({ steps }) => steps), evaluations: mean(evaluations) };
+  const mean = (part) => student[part] + (sum(teachers.map((each) => each[part])) * share) / 100;
+  return { steps: mean("steps"), evaluations: mean("evaluations") };
 }

@@ -1,7 +1,10 @@
 // Finding one's way in a ComfyUI graph, through subgraph boundaries and reroutes.
 
+import { expectedCandidates } from "./cost.js";
+
 const OFF = new Set([2, 4]); // muted, bypassed
 const PASSES_ON = "Reroute";
+const SEARCH = "AdaptiveBestOfN";
 const TEACHERS = new Set(["AdaptiveTeacherRefine", "AdaptiveTeacherRegenerate"]);
 
 export const everyNode = (root) => [root, ...root.subgraphs.values()].flatMap((graph) => graph.nodes);
@@ -41,7 +44,10 @@ export function fedBy(node, output) {
   return [...new Set(links.flatMap((id) => targets(node.graph, id)))];
 }
 
-export const isLinked = (node, name) => node.inputs.some((input) => input.name === name && input.link != null);
+const feeds = (node, name) =>
+  node.inputs.filter((input) => input.name === name && input.link != null).flatMap(({ link }) => origins(node.graph, link));
+
+export const isLinked = (node, name) => feeds(node, name).some(({ input }) => !input);
 
 /** The value of a widget, or what is linked in its place; undefined where only a run can tell. */
 export function valueOf(node, name) {
@@ -56,9 +62,16 @@ function held({ node, input }) {
   return node.type.startsWith("Primitive") ? node.widgets?.[0]?.value : undefined;
 }
 
-/** The steps and guidance of a sampling node, if there is one. */
+/** What the cost of a sampling node depends on (see cost.js); undefined where only a run can tell. */
 export function settings(node) {
-  return node && { steps: isLinked(node, "sigmas") ? undefined : valueOf(node, "steps"), cfg: valueOf(node, "cfg") };
+  const unless = (link, name) => (isLinked(node, link) ? undefined : valueOf(node, name));
+  return {
+    steps: unless("sigmas", "steps"),
+    cfg: valueOf(node, "cfg"),
+    sampler: unless("sampler", "sampler_name"),
+    negative: isLinked(node, "negative") || !node.inputs.some(({ name }) => name === "negative"),
+    candidates: node.type === SEARCH ? expectedCandidates(valueOf(node, "candidates"), valueOf(node, "k")) : 1,
+  };
 }
 
 /** The nearest node before `gate` that has steps. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { averageCost } from "../../../web/js/cost.js";
+import { averageCost, costOf } from "../../../web/js/cost.js";
 import { settings, studentOf, teachersOf, valueOf } from "../../../web/js/graph.js";
 
 /** Graphs as ComfyUI holds them: nodes with named inputs and outputs, links by number, subgraphs as nodes. */
@@ -51,12 +51,18 @@ class Graph {
 }
 
 const GATE = ["AdaptiveThresholdGate", { k: 50 }, ["scores", "student"]];
-const TEACHER = ["AdaptiveTeacherRefine", { steps: 12, cfg: 8 }, ["decision", "sigmas"]];
+const TEACHER = [
+  "AdaptiveTeacherRefine",
+  { steps: 12, cfg: 8, sampler_name: "euler" },
+  ["decision", "sigmas", "sampler", "negative"],
+];
+const SAMPLERS = { euler: [1, 0, false], heun: [2, 1, false], heunpp2: [3, 3, false], euler_cfg_pp: [1, 0, true] };
+const cost = (node) => costOf(settings(node), SAMPLERS);
 
 test("student and teacher are found beside the gate; what is muted or bypassed does not count", () => {
   const root = new Graph();
   const [student, decode, score] = [
-    root.add("KSampler", { steps: 4, cfg: 1 }, []),
+    root.add("KSampler", { steps: 4, cfg: 1, sampler_name: "euler" }, []),
     root.add("Decode", {}, ["in"]),
     root.add("Score", {}, ["in"]),
   ];
@@ -67,7 +73,8 @@ test("student and teacher are found beside the gate; what is muted or bypassed d
   for (const teacher of [one, muted]) root.connect(gate, "decision", teacher, "decision");
   assert.equal(studentOf(gate), student);
   assert.deepEqual(teachersOf(gate), [one]);
-  assert.deepEqual(averageCost(settings(student), [settings(one)], 50), { steps: 10, evaluations: 16 });
+  root.connect(root.add("Text", {}, []), "other", one, "negative");
+  assert.deepEqual(averageCost(cost(student), [cost(one)], 50), { steps: 10, evaluations: 16 });
   student.mode = 4;
   assert.equal(studentOf(gate), null);
 });
@@ -107,7 +114,60 @@ test("steps that a link replaces are unknown, and so is the cost", () => {
   const root = new Graph();
   const teacher = root.add(...TEACHER);
   root.connect(root.add("Sigmas", {}, []), "other", teacher, "sigmas");
-  assert.equal(averageCost({ steps: 4, cfg: 1 }, [settings(teacher)], 50), null);
-  assert.equal(averageCost(null, [{ steps: 4, cfg: 1 }], 50), null);
-  assert.equal(averageCost({ steps: 4, cfg: 1 }, [], 50), null);
+  const student = { steps: 4, evaluations: 4 };
+  assert.equal(averageCost(student, [cost(teacher)], 50), null);
+  assert.equal(averageCost(null, [student], 50), null);
+  assert.equal(averageCost(student, [], 50), null);
+});
+
+test("evaluations depend on sampler, guidance and whether a negative is linked", () => {
+  const root = new Graph();
+  const teacher = (widgets) => root.add("AdaptiveTeacherRefine", { steps: 4, cfg: 1, ...widgets }, ["negative", "sampler"]);
+  const guided = (widgets) => {
+    const node = teacher(widgets);
+    root.connect(root.add("Text", {}, []), "other", node, "negative");
+    return node;
+  };
+  assert.equal(cost(guided({ sampler_name: "heun" })).evaluations, 7);
+  assert.equal(cost(guided({ sampler_name: "heun", cfg: 3 })).evaluations, 14);
+  assert.equal(cost(teacher({ sampler_name: "heun", cfg: 3 })).evaluations, 7);
+  assert.equal(cost(teacher({ sampler_name: "heunpp2", steps: 1 })).evaluations, 1);
+  assert.equal(cost(guided({ sampler_name: "euler_cfg_pp" })).evaluations, 8);
+  assert.equal(cost(teacher({ sampler_name: "euler_cfg_pp" })).evaluations, 4);
+});
+
+test("a node that takes no negative of its own is taken to have one", () => {
+  assert.equal(cost(new Graph().add("Piped", { steps: 4, cfg: 3, sampler_name: "euler" }, ["pipe"])).evaluations, 8);
+});
+
+test("where sampler or guidance are not known or come from a link only the steps are told", () => {
+  const root = new Graph();
+  const [other, linked, guided] = [root.add(...TEACHER), root.add(...TEACHER), root.add(...TEACHER)];
+  other.widgets[2].value = "of another pack";
+  root.connect(root.add("Sampler", {}, []), "other", linked, "sampler");
+  root.connect(root.add("Float", {}, []), "other", guided, "cfg");
+  for (const node of [other, linked, guided, root.add("BasicScheduler", { steps: 12 }, [])]) {
+    assert.deepEqual(cost(node), { steps: 12, evaluations: NaN });
+    assert.deepEqual(averageCost({ steps: 4, evaluations: 4 }, [cost(node)], 50), { steps: 10, evaluations: NaN });
+  }
+});
+
+test("Best of N costs its expected candidates, which only a run can tell where their settings are linked", () => {
+  const root = new Graph();
+  const widgets = { steps: 2, cfg: 1, sampler_name: "heun", k: 50, candidates: 3 };
+  const search = root.add("AdaptiveBestOfN", widgets, ["negative", "sampler", "sigmas"]);
+  assert.deepEqual(cost(search), { steps: 2 * 1.75, evaluations: 3 * 1.75 });
+  root.connect(root.add("Other", {}, []), "other", search, "k");
+  assert.equal(averageCost(cost(search), [{ steps: 4, evaluations: 4 }], 50), null);
+});
+
+test("an input of a subgraph that nothing is linked to outside links nothing inside", () => {
+  const root = new Graph();
+  const inside = new Graph(root);
+  const teacher = inside.add(...TEACHER);
+  inside.connect(inside.inputNode, "negative", teacher, "negative");
+  const host = root.add("host", {}, ["negative"], { subgraph: inside });
+  assert.equal(settings(teacher).negative, false);
+  root.connect(root.add("Text", {}, []), "other", host, "negative");
+  assert.equal(settings(teacher).negative, true);
 });
