@@ -1,5 +1,6 @@
-"""What Threshold Gate finds: verdicts by a table or by hand, and how they are told."""
+"""What Threshold Gate finds: verdicts by a table, by a threshold or by hand, and how they are told."""
 
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -10,15 +11,15 @@ from ..adaptive_diffusion.gate.confidence import Confidence, confidence
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores, decide
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.running import RunningTable
-from ..adaptive_diffusion.gate.student import Student
-from ..adaptive_diffusion.gate.verdicts import Verdicts
+from ..adaptive_diffusion.gate.student import Student, agreed
+from ..adaptive_diffusion.gate.verdicts import Verdicts, common, regrouped
 from .files.tables import THIS_RUN, table_path
 from .following import follow
 from .plain import numbers
 
 
 class Verdict(NamedTuple):
-    """A decision for each batch, and what is to be said of the table they rest on."""
+    """A decision for each batch, and what is to be said of the tables they rest on."""
 
     decisions: list[GateDecision]
     warnings: Sequence[str] = ()
@@ -26,7 +27,34 @@ class Verdict(NamedTuple):
     running: RunningTable | None = None
 
 
-def groups_of(scores: Sequence[Any]) -> list[QualityScores]:
+class Rule(NamedTuple):
+    """How one batch is judged: by hand where `rejected` is given, else by a threshold, that of a table at k or any."""
+
+    name: str
+    rejected: tuple[int, ...] | None = None
+    threshold: float = math.nan
+    k: float | None = None
+    table: PercentileTable | None = None
+
+
+def judge(
+    scores: Sequence[Any], students: Sequence[Student | None], following: bool, **rules: Sequence[Any]
+) -> Verdict:
+    """The verdicts on all batches.
+
+    rules: reject_indices, threshold_override, table, percentile_table and k; of each, one value serves all batches, or
+    each has its own. One reject_indices counts the images of all batches.
+    """
+    judged = _unjudged(_groups_of(scores), students)
+    found = _rules(judged, **rules)
+    running = None
+    if following and any(rule.table for rule in found):
+        found, running = _followed(judged, found)
+    decisions = [_decided(decision, rule) for decision, rule in zip(judged, found, strict=True)]
+    return Verdict(decisions, _warnings(judged, found), None if running else _sure(found), running)
+
+
+def _groups_of(scores: Sequence[Any]) -> list[QualityScores]:
     if all(isinstance(item, QualityScores) for item in scores):
         return list(scores)
     if (values := numbers(scores)) is not None:
@@ -34,85 +62,146 @@ def groups_of(scores: Sequence[Any]) -> list[QualityScores]:
     raise ValueError("the scores are neither from Quality Score nor a list of numbers; link one of the two")
 
 
-def chosen_table(name: str, groups: Sequence[QualityScores], k: float) -> PercentileTable:
-    if name != THIS_RUN:
-        return PercentileTable.load(table_path(name))
+def _unjudged(groups: Sequence[QualityScores], students: Sequence[Student | None]) -> Verdicts:
+    """Every batch with its student before any verdict.
+
+    Scores that came one by one, or as one list of numbers, fall into the students' own batches where the counts fit;
+    where they do not, all students must be alike.
+    """
+    groups = regrouped(groups, [len(student.spent) for student in students if student])
+    verdicts = Verdicts(tuple(GateDecision(group, math.nan, ()) for group in groups))
+    if len(students) not in (1, len(verdicts), groups[0].groups):
+        student = agreed(students)
+        students = [student and replace(student, seed=None, candidates=(), spent=())]
+    pairs = zip(verdicts, verdicts.per_batch(students, "student"), strict=True)
+    return Verdicts(tuple(replace(each, student=who and who.of_batch(each.scores.rows.batch)) for each, who in pairs))
+
+
+def _by_hand(judged: Verdicts, texts: Sequence[str]) -> list[tuple[int, ...] | None]:
+    """The images that each batch's text rejects; None where it says nothing."""
+    if len(texts) == 1 and texts[0].strip():
+        chosen, numbers = _numbers(texts[0], judged.images), iter(range(judged.images))
+        return [tuple(i for i in range(len(decision)) if next(numbers) in chosen) for decision in judged]
+    spread = zip(judged, judged.per_batch(texts, "reject_indices"), strict=True)
+    return [tuple(sorted(_numbers(text, len(each)))) if text.strip() else None for each, text in spread]
+
+
+def _numbers(text: str, total: int) -> set[int]:
+    if not re.fullmatch(r"\s*\d+([,\s]+\d+)*\s*", text):
+        raise ValueError(f"reject_indices is '{text}'; write image numbers such as 0, 3")
+    chosen = {int(number) for number in re.findall(r"\d+", text)}
+    if max(chosen) >= total:
+        raise ValueError(f"reject_indices names image {max(chosen)}, but there are {total}; the first one is 0")
+    return chosen
+
+
+def _rules(
+    judged: Verdicts,
+    table: Sequence[str],
+    k: Sequence[float],
+    percentile_table: Sequence[PercentileTable | None] = (None,),
+    threshold_override: Sequence[float | None] = (None,),
+    reject_indices: Sequence[str] = ("",),
+) -> list[Rule]:
+    """How each batch is judged; a table's file is read once."""
+    groups = [decision.scores for decision in judged]
+
+    @functools.cache
+    def named(name: str) -> PercentileTable:
+        return _of_this_run(groups) if name == THIS_RUN else PercentileTable.load(table_path(name))
+
+    def rule(scores: QualityScores, hand: Any, override: Any, link: Any, name: str, k: float) -> Rule:
+        if hand is not None:
+            return Rule("by hand", hand)
+        return Rule("override", threshold=override) if override is not None else _at(scores, link or named(name), k)
+
+    others = {"threshold_override": threshold_override, "percentile_table": percentile_table, "table": table, "k": k}
+    spread = [judged.per_batch(values, name) for name, values in others.items()]
+    return list(map(rule, groups, _by_hand(judged, reject_indices), *spread))
+
+
+def _of_this_run(groups: Sequence[QualityScores]) -> PercentileTable:
     values = [value for group in groups for value in group.values]
-    if len(values) == 1 and 0 < k < 100:
-        raise ValueError(f"'{THIS_RUN}' has one score alone, which has no percentiles; choose a calibrated table")
     return PercentileTable.from_scores(THIS_RUN, values, {"name": groups[0].estimator, "dtype": groups[0].dtype})
 
 
-def by_table(groups: Sequence[QualityScores], table: PercentileTable, k: float, student: Student | None) -> Verdict:
-    table.check_estimator(groups[0].estimator, groups[0].dtype)
-    calibrated = table.scores and table.name != THIS_RUN and 0 < k < 100
-    return Verdict(
-        [decide(group, table.threshold(k), table.name, k) for group in groups],
-        warnings_of(table, student),
-        confidence(table.scores, k) if calibrated else None,
-    )
+def _at(scores: QualityScores, table: PercentileTable, k: float) -> Rule:
+    """By the k-th percentile of a table, which must be of these scores' estimator."""
+    table.check_estimator(scores.estimator, scores.dtype)
+    if table.name == THIS_RUN and len(table.scores) == 1 and 0 < k < 100:
+        raise ValueError(f"'{THIS_RUN}' has one score alone, which has no percentiles; choose a calibrated table")
+    return Rule(table.name, threshold=table.threshold(k), k=k, table=table)
 
 
-def by_running_table(
-    groups: Sequence[QualityScores], table: PercentileTable, k: float, students: Sequence[Student | None]
-) -> Verdict:
-    """By the threshold that started from `table` and follows the scores; the table is checked as ever."""
-    fixed = by_table(groups, table, k, students[0])
+def _followed(judged: Verdicts, rules: Sequence[Rule]) -> tuple[list[Rule], RunningTable]:
+    """The rules with the threshold that started from their table and follows the scores."""
+    table, k = common([rule.table for rule in rules]), common([rule.k for rule in rules])
+    if table is None or k is None:
+        raise ValueError(
+            "to follow your prompts, all batches are judged by one table at one k, but several came; "
+            "link one of each, or turn following off"
+        )
+    groups, students = [decision.scores for decision in judged], [decision.student for decision in judged]
     threshold, running = follow(groups, table, k, students)
-    decisions = [decide(group, threshold, f"{table.name} (following)", k) for group in groups]
-    return Verdict(decisions, fixed.warnings, running=running)
+    name = f"{table.name} (following)"
+    return [rule._replace(threshold=threshold, name=name) for rule in rules], running
 
 
-def warnings_of(table: PercentileTable, student: Student | None) -> list[str]:
-    """A sentence where the table was made with another student."""
-    differences = table.differences(student) if student else []
-    return [f"table '{table.name}' was made with another student: {', '.join(differences)}"] if differences else []
+def _decided(judged: GateDecision, rule: Rule) -> GateDecision:
+    if rule.rejected is None:
+        return decide(judged.scores, rule.threshold, rule.name, rule.k, judged.student)
+    return GateDecision(judged.scores, math.nan, rule.rejected, rule.name, student=judged.student)
 
 
-def by_hand(groups: Sequence[QualityScores], indices: str) -> list[GateDecision]:
-    """Verdicts from image numbers that count through all batches."""
-    if not re.fullmatch(r"\s*\d+([,\s]+\d+)*\s*", indices):
-        raise ValueError(f"reject_indices is '{indices}'; write image numbers such as 0, 3")
-    chosen = {int(number) for number in re.findall(r"\d+", indices)}
-    total = sum(len(group) for group in groups)
-    if max(chosen) >= total:
-        raise ValueError(f"reject_indices names image {max(chosen)}, but there are {total}; the first one is 0")
-    decisions, start = [], 0
-    for group in groups:
-        rejected = tuple(i for i in range(len(group)) if start + i in chosen)
-        decisions.append(GateDecision(group, math.nan, rejected, "by hand"))
-        start += len(group)
-    return decisions
+def _warnings(judged: Verdicts, rules: Sequence[Rule]) -> list[str]:
+    pairs = [(rule.table, each.student) for rule, each in zip(rules, judged, strict=True) if rule.table]
+    return list(dict.fromkeys(told for table, student in pairs for told in warnings_of(table, [student])))
 
 
-def with_students(decisions: list[GateDecision], students: Sequence[Student | None]) -> list[GateDecision]:
-    infos = Verdicts(tuple(decisions)).per_batch(students, "student")
-    return [replace(decision, student=info) for decision, info in zip(decisions, infos, strict=True)]
+def _sure(rules: Sequence[Rule]) -> Confidence | None:
+    """How sure the threshold is, where all batches have one of a calibrated table."""
+    table, k = common([rule.table for rule in rules]), common([rule.k for rule in rules])
+    if table is None or k is None or table.name == THIS_RUN or not table.scores or not 0 < k < 100:
+        return None
+    return confidence(table.scores, k)
+
+
+def warnings_of(table: PercentileTable, students: Sequence[Student | None]) -> list[str]:
+    """A sentence for each way in which a table was made with another student."""
+    told = [table.differences(student) for student in students if student]
+    phrases = dict.fromkeys(", ".join(differences) for differences in told if differences)
+    return [f"table '{table.name}' was made with another student: {phrase}" for phrase in phrases]
 
 
 def summary(verdict: Verdict) -> str:
     rejected = sum(len(decision.rejected) for decision in verdict.decisions)
     images = sum(map(len, verdict.decisions))
-    threshold = verdict.decisions[0].threshold
+    threshold = threshold_of(verdict)
     under = f" under {threshold:.3f}" if math.isfinite(threshold) else ""
     sure = f", {verdict.sure}" if verdict.sure else ""
     follows = [str(verdict.running)] if verdict.running else []
     return "\n".join([f"{rejected} of {images} rejected{under}{sure}", *follows, *verdict.warnings])
 
 
+def threshold_of(verdict: Verdict) -> float:
+    """The threshold of all batches; NaN where there is none, or several."""
+    threshold = common([decision.threshold for decision in verdict.decisions])
+    return math.nan if threshold is None else threshold
+
+
 def payload(verdict: Verdict) -> dict[str, Any]:
     """What a headless client reads from /history: see README, "Verdicts through the API"."""
-    first = verdict.decisions[0]
+    decisions = verdict.decisions
     return {
-        "estimator": first.scores.estimator,
-        "table": first.table,
-        "k": first.k,
-        "threshold": _told(first.threshold),
+        "estimator": decisions[0].scores.estimator,
+        "table": ", ".join(dict.fromkeys(decision.table for decision in decisions)),
+        "k": common([decision.k for decision in decisions]),
+        "threshold": _told(threshold_of(verdict)),
         "confidence": _told_sure(verdict.sure),
         "following": verdict.running and verdict.running.told,
-        "scores": [list(decision.scores.values) for decision in verdict.decisions],
-        "rejected": [list(decision.rejected) for decision in verdict.decisions],
-        "prompts": [list(decision.scores.prompts) for decision in verdict.decisions],
+        "scores": [list(decision.scores.values) for decision in decisions],
+        "rejected": [list(decision.rejected) for decision in decisions],
+        "prompts": [list(decision.scores.prompts) for decision in decisions],
         "warnings": list(verdict.warnings),
     }
 
@@ -123,4 +212,4 @@ def _told(score: float) -> float | None:
 
 
 def _told_sure(sure: Confidence | None) -> dict[str, Any] | None:
-    return sure and {**asdict(sure), "threshold": [_told(end) for end in sure.threshold]}
+    return {**asdict(sure), "threshold": [_told(end) for end in sure.threshold]} if sure else None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
 
+from ..adaptive_diffusion.gate.decision import GateDecision
 from .plain import plain
 
 CATEGORY = "adaptive diffusion"
@@ -52,7 +53,7 @@ class AdaptiveNode(io.ComfyNode):
     @classmethod
     def execute(cls, **inputs: Any) -> io.NodeOutput:
         with speaking_for(cls.TITLE):
-            lists = {name: list(map(plain, values)) for name, values in inputs.items() if name in cls.LISTS}
+            lists = {name: _some(name, values) for name, values in inputs.items() if name in cls.LISTS}
             single = {name: values for name, values in inputs.items() if name not in cls.LISTS}
             if cls.LISTS:
                 single = {name: _only(name, values) for name, values in single.items()}
@@ -70,6 +71,12 @@ class AdaptiveNode(io.ComfyNode):
         for each in cls.define_schema().inputs:
             for value in inputs.get(each.id, ()) if each.id not in own else ():
                 _check_value(each, value)
+
+    @classmethod
+    def any_rejected(cls, decision: Sequence[GateDecision]) -> bool:
+        """For `check_lazy_status`: whether anything of the teacher is needed."""
+        with speaking_for(cls.TITLE):
+            return any(judged.any_rejected for judged in decision)
 
     @classmethod
     def answer(cls, check: Callable[[Any], Any], values: Sequence[Any]) -> bool | str:
@@ -105,6 +112,12 @@ def speaking_for(node: str) -> Iterator[None]:
 def node_id(hidden: Any) -> str:
     """The id of the node with these hidden inputs; empty where it runs outside a graph."""
     return str(hidden.unique_id) if hidden else ""
+
+
+def _some(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    if not values:
+        raise ValueError(f"{name} is an empty list; link what gives at least one value")
+    return list(map(plain, values))
 
 
 def _only(name: str, values: Sequence[Any]) -> Any:

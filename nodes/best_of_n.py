@@ -17,8 +17,8 @@ from ..host.node import AdaptiveNode, EstimatorLink, ScoresLink, StudentInfoLink
 from ..host.rows.lists import per_batch
 from ..host.sampling.search import Kept, Searcher
 from ..host.sampling.student import plan_student
+from ..host.scoring import spread_prompts, truncated
 from ..host.shown import show_text
-from .quality_score import spread_prompts, truncated
 from .sampling_inputs import student_inputs
 
 DEFAULT_K, DEFAULT_CANDIDATES = 20.0, 3
@@ -71,7 +71,7 @@ class BestOfN(AdaptiveNode):
         told = [replace(student, candidates=each.candidates, spent=each.spent) for student, each in pairs]
         shown = _payload(kept, threshold, expected_candidates(candidates, k))
         cut = truncated(judge, [text for texts in prompts for text in texts])
-        show_text(cls.hidden, "\n".join([_summary(shown, told), *warnings_of(chosen, told[0]), *cut]))
+        show_text(cls.hidden, "\n".join([_summary(shown, told), *warnings_of(chosen, told), *cut]))
         latents, images, scores, *_ = map(list, zip(*kept, strict=True))
         return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})
 

@@ -5,7 +5,7 @@ from functools import partial
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.calibration import calibrate
-from ..adaptive_diffusion.gate.student import agreed
+from ..adaptive_diffusion.gate.student import Student, agreed
 from ..host.files.outlines import about
 from ..host.files.tables import new_table_path
 from ..host.node import AdaptiveNode, EstimatorLink, StudentInfoLink, TableLink
@@ -53,7 +53,7 @@ class Calibrate(AdaptiveNode):
     @classmethod
     def run(cls, model, clip, vae, estimator, student, prompts, name, seed, batch, negative=None):
         path = new_table_path(name.strip())
-        task = Calibration(model, clip, vae, estimator, agreed(student), prompts, seed, batch, negative)
+        task = Calibration(model, clip, vae, estimator, agreed(student) or Student(), prompts, seed, batch, negative)
         check(task)
         progress = ScoresSoFar(cls.hidden, len(prompts))
         table = calibrate(path, task.described, partial(score_all, task), progress.tell)

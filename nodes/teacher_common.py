@@ -53,10 +53,8 @@ def teacher_inputs(
     ]
 
 
-def missing_lazy(decisions: Sequence[GateDecision], linked: dict[str, Any]) -> list[str]:
-    """The lazy inputs to evaluate now: none while nothing is rejected."""
-    if not any(decision.any_rejected for decision in decisions):
-        return []
+def missing_lazy(linked: dict[str, Any]) -> list[str]:
+    """The lazy inputs to evaluate now that something was rejected."""
     return [name for name in LAZY if name in linked and linked[name][0] is None]
 
 

@@ -53,7 +53,7 @@ class TeacherRefine(AdaptiveNode):
 
     @classmethod
     def check_lazy_status(cls, decision, rollback, **linked):
-        return missing_lazy(decision, linked) if any(rollback) else []
+        return missing_lazy(linked) if any(rollback) and cls.any_rejected(decision) else []
 
     @classmethod
     def run(cls, decision, max_batch, **inputs):

@@ -34,7 +34,7 @@ class TeacherRegenerate(AdaptiveNode):
 
     @classmethod
     def check_lazy_status(cls, decision, **linked):
-        return missing_lazy(decision, linked)
+        return missing_lazy(linked) if cls.any_rejected(decision) else []
 
     @classmethod
     def run(cls, decision, max_batch, **inputs):

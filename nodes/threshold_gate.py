@@ -3,27 +3,18 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.cost import SAMPLERS
-from ..adaptive_diffusion.gate.decision import decide
 from ..host.files.outlines import outlines
 from ..host.files.tables import THIS_RUN, check_table, table_choices, table_states
-from ..host.gate import (
-    Verdict,
-    by_hand,
-    by_running_table,
-    by_table,
-    chosen_table,
-    groups_of,
-    payload,
-    summary,
-    with_students,
-)
-from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, StudentInfoLink, TableLink
+from ..host.gate import judge, payload, summary, threshold_of
+from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, StudentInfoLink, TableLink, node_id
 from ..host.shown import show_text
+
+RULES = ("reject_indices", "threshold_override", "percentile_table", "table", "k")
 
 
 class ThresholdGate(AdaptiveNode):
     TITLE = "Threshold Gate"
-    LISTS = ("scores", "student")
+    LISTS = ("scores", "student", *RULES)
 
     @classmethod
     def define_schema(cls):
@@ -55,32 +46,14 @@ class ThresholdGate(AdaptiveNode):
         return table_states(table)
 
     @classmethod
-    def run(
-        cls,
-        scores,
-        table,
-        k,
-        percentile_table=None,
-        student=(None,),
-        threshold_override=None,
-        reject_indices="",
-        follow=False,
-    ):
-        groups = groups_of(scores)
-        if reject_indices.strip():
-            verdict = Verdict(by_hand(groups, reject_indices))
-        elif threshold_override is not None:
-            verdict = Verdict([decide(group, threshold_override, "override") for group in groups])
-        else:
-            chosen = percentile_table or chosen_table(table, groups, k)
-            if follow:
-                verdict = by_running_table(groups, chosen, k, student)
-            else:
-                verdict = by_table(groups, chosen, k, student[0])
-        decisions = with_students(verdict.decisions, student)
+    def run(cls, scores, student=(None,), follow=False, **rules):
+        verdict = judge(scores, student, follow, **rules)
+        decisions = verdict.decisions
+        for outcome in (outcome for decision in decisions for outcome in decision.outcomes):
+            outcome.entered(node_id(cls.hidden))
         show_text(cls.hidden, summary(verdict))
         any_rejected = any(decision.any_rejected for decision in decisions)
-        return io.NodeOutput(decisions, any_rejected, decisions[0].threshold, ui={"adaptive_gate": [payload(verdict)]})
+        return io.NodeOutput(decisions, any_rejected, threshold_of(verdict), ui={"adaptive_gate": [payload(verdict)]})
 
 
 def _judging_inputs() -> list[io.Input]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from .cost import Spent
+from .outcome import Outcome
 from .rows import Rows
 from .student import Student
 
@@ -22,6 +23,7 @@ class QualityScores:
     group, groups: the batch's place in the list it came in, and that list's length.
     rows: the images' rows in that batch.
     digests: what tells each image and its prompt from others (see digest.py); empty where only scores came.
+    outcomes: of images that an earlier gate rejected, what that led to; else empty.
     """
 
     values: tuple[float, ...]
@@ -32,6 +34,7 @@ class QualityScores:
     groups: int = 1
     rows: Rows = _NO_ROWS
     digests: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for row, value in enumerate(self.values):
@@ -56,10 +59,8 @@ class QualityScores:
             prompts=tuple(self.prompts[i] for i in positions),
             rows=self.rows.at(positions),
             digests=tuple(self.digests[i] for i in positions) if self.digests else (),
+            outcomes=tuple(self.outcomes[i] for i in positions) if self.outcomes else (),
         )
-
-
-Bill = dict[str, Spent]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class GateDecision:
 
     rejected: positions in `scores`, ascending. threshold: NaN where the verdicts were given by hand.
     taken: the rejected positions whose improved image a merge took; None before one.
-    bills: for each image, what each teacher's node spent on it, written when it has; shared by all copies.
+    outcomes: what became of each image, written by the nodes that follow; shared by all copies.
     """
 
     scores: QualityScores
@@ -78,11 +79,12 @@ class GateDecision:
     k: float | None = None
     student: Student | None = None
     taken: tuple[int, ...] | None = None
-    bills: tuple[Bill, ...] = field(default=(), compare=False, repr=False)
+    outcomes: tuple[Outcome, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.bills:
-            object.__setattr__(self, "bills", tuple({} for _ in range(len(self))))
+        if not self.outcomes:
+            earlier = self.scores.outcomes or (None,) * len(self)
+            object.__setattr__(self, "outcomes", tuple(map(Outcome, earlier)))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -97,9 +99,34 @@ class GateDecision:
         return bool(self.rejected)
 
     @property
+    def bills(self) -> list[dict[str, Spent]]:
+        """For each image what each teacher's node spent on it, to be written when it has."""
+        return [outcome.spent for outcome in self.outcomes]
+
+    @property
+    def seen_again(self) -> QualityScores:
+        """The scores of the rejected images, as those that come after them begin."""
+        again = self.scores.pick(self.rejected)
+        return replace(again, outcomes=tuple(self.outcomes[i] for i in self.rejected))
+
+    @property
     def rejected_rows(self) -> Rows:
         """The rejected images' rows in the student's full batch."""
         return self.scores.rows.at(self.rejected)
+
+    def places(self, count: int, name: str) -> Sequence[int]:
+        """Where the rejected images lie among `count` called `name`: all that were judged, or the rejected ones only.
+
+        ValueError for any other count.
+        """
+        if count == len(self):
+            return self.rejected
+        if count == len(self.rejected):
+            return range(count)
+        raise ValueError(
+            f"{count} {name} came for {len(self.rejected)} rejected images of {len(self)}; "
+            "link those of exactly the rejected images, or of the whole batch"
+        )
 
     def take(self, full: torch.Tensor) -> torch.Tensor:
         """The rejected rows of `full` (B, ...)."""

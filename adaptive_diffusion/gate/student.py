@@ -1,12 +1,13 @@
 """What drew a batch, as far as scores depend on it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from .cost import Spent
 
+T = TypeVar("T")
 OF_ONE_BATCH = ("seed", "candidates", "spent")
 
 
@@ -42,6 +43,22 @@ class Student:
     def read(cls, settings: Mapping[str, Any]) -> "Student":
         """The student of `settings`, as tables and journals keep them; what this version does not know is left out."""
         return cls(**{name: settings[name] for name in _SETTINGS if name in settings})
+
+    @classmethod
+    def of_images(cls, images: Sequence[tuple["Student", int]]) -> "Student":
+        """The student of a batch made of single images, each a row of a batch of one of these students."""
+        first = images[0][0]
+        names = (*_SETTINGS, "seed")
+        alike = [name for name in names if all(getattr(each, name) == getattr(first, name) for each, _ in images)]
+        return cls(
+            **{name: getattr(first, name) for name in alike},
+            candidates=tuple(each.candidates[row] if each.candidates else 1 for each, row in images),
+            spent=tuple(each.spent[row] for each, row in images) if all(each.spent for each, _ in images) else (),
+        )
+
+    def of_batch(self, count: int) -> "Student":
+        """The same; what is known of single images only where it is known of `count`, or is the same for all."""
+        return replace(self, candidates=_of_each(self.candidates, count), spent=_of_each(self.spent, count))
 
     @property
     def label(self) -> str:
@@ -93,6 +110,12 @@ def differences(found: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         elif found.get(part) != value:
             told.append(f"{part} {found.get(part)!r} instead of {value!r}")
     return told
+
+
+def _of_each(facts: tuple[T, ...], count: int) -> tuple[T, ...]:
+    if len(facts) == count:
+        return facts
+    return facts[:1] * count if len({*facts}) == 1 else ()
 
 
 _KNOWN_LATER = {"patch_digest", "guidance", "negative", "dtype", "vae"}

@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from .decision import GateDecision, QualityScores
-from .rows import Rows
+from .student import Student
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,31 +40,18 @@ class Verdicts:
         """
         if [*map(len, self)] == [*sizes] or self.images != sum(sizes):
             return self
-        ends = accumulate(sizes, initial=0)
-        return Verdicts(tuple(self._group(i, start, end, sizes) for i, (start, end) in enumerate(pairwise(ends))))
+        scores = regrouped([decision.scores for decision in self], sizes)
+        every = [(decision, place) for decision in self for place in range(len(decision))]
+        return Verdicts(tuple(map(_joined, _cut(every, sizes), scores)))
 
-    def _group(self, group: int, start: int, end: int, sizes: Sequence[int]) -> GateDecision:
-        """The decision on the images from number `start` to `end`, counted through all batches."""
-        every = [(decision, place) for decision in self for place in range(len(decision))][start:end]
-        first = every[0][0]
-        parts = [decision.scores.pick([place]) for decision, place in every]
-        digests = tuple(part.digests[0] for part in parts) if all(part.digests for part in parts) else ()
-        scores = replace(
-            QualityScores(tuple(part.values[0] for part in parts), first.scores.estimator, first.scores.dtype),
-            prompts=tuple(part.prompts[0] for part in parts),
-            group=group,
-            groups=len(sizes),
-            rows=Rows.whole(end - start),
-            digests=digests,
-        )
-        thresholds = {decision.threshold for decision, _ in every}
-        return replace(
-            first,
-            scores=scores,
-            threshold=thresholds.pop() if len(thresholds) == 1 else math.nan,
-            rejected=tuple(i for i, (decision, place) in enumerate(every) if place in decision.rejected),
-            bills=tuple(decision.bills[place] for decision, place in every),
-        )
+    def of_whole_batches(self, sizes: Sequence[int], name: str) -> "Verdicts":
+        """The same verdicts on the batches called `name`, of `sizes`; ValueError where these hold other images."""
+        verdicts = self.fitted(sizes)
+        scored = [*map(len, verdicts)]
+        if scored != (verdicts.per_batch(sizes, name) if len(sizes) > 1 else [*sizes]):
+            told = f"{name} holds {_added(sizes)} images, but {_added(scored)} were scored"
+            raise ValueError(f"{told}; link the batches that were scored")
+        return verdicts
 
     def per_batch(self, values: Sequence[Any], name: str) -> list[Any]:
         """One of `values` for each batch: a single one serves all; otherwise one for each, one for each batch of the
@@ -110,3 +99,70 @@ class Verdicts:
     def _spread(self, values: Sequence[Any]) -> list[Any]:
         remaining = iter(values)
         return [next(remaining) if decision.any_rejected else None for decision in self]
+
+
+def regrouped(groups: Sequence[QualityScores], sizes: Sequence[int]) -> list[QualityScores]:
+    """The same scores in batches of `sizes`, where those hold the same number of images and differ."""
+    counts = [*map(len, groups)]
+    if counts == [*sizes] or sum(counts) != sum(sizes):
+        return [*groups]
+    every = [group.pick([place]) for group in groups for place in range(len(group))]
+    return [_batch(parts, group, len(sizes)) for group, parts in enumerate(_cut(every, sizes))]
+
+
+def _batch(parts: Sequence[QualityScores], group: int, groups: int) -> QualityScores:
+    """The scores of single images as those of one batch of a list."""
+    digests, outcomes = (
+        tuple(first for part in parts for first in getattr(part, name)) for name in ("digests", "outcomes")
+    )
+    return QualityScores(
+        tuple(part.values[0] for part in parts),
+        parts[0].estimator,
+        parts[0].dtype,
+        prompts=tuple(part.prompts[0] for part in parts),
+        group=group,
+        groups=groups,
+        digests=digests if len(digests) == len(parts) else (),
+        outcomes=outcomes if len(outcomes) == len(parts) else (),
+    )
+
+
+def _joined(every: Sequence[tuple[GateDecision, int]], scores: QualityScores) -> GateDecision:
+    """The decision on a batch, `scores`, whose images lie at these places in the batches of these decisions."""
+    first = every[0][0]
+    threshold = common([decision.threshold for decision, _ in every])
+    return replace(
+        first,
+        scores=scores,
+        threshold=math.nan if threshold is None else threshold,
+        k=common([decision.k for decision, _ in every]),
+        rejected=tuple(i for i, (decision, place) in enumerate(every) if place in decision.rejected),
+        student=_student([(decision.student, decision.scores.rows.numbers[place]) for decision, place in every]),
+        taken=_taken(every),
+        outcomes=tuple(decision.outcomes[place] for decision, place in every),
+    )
+
+
+def _student(every: Sequence[tuple[Student | None, int]]) -> Student | None:
+    known = [(student, row) for student, row in every if student]
+    return Student.of_images(known) if len(known) == len(every) else None
+
+
+def _taken(every: Sequence[tuple[GateDecision, int]]) -> tuple[int, ...] | None:
+    if any(decision.taken is None for decision, _ in every):
+        return None
+    return tuple(i for i, (decision, place) in enumerate(every) if place in (decision.taken or ()))
+
+
+def common(values: Sequence[T]) -> T | None:
+    """The value that all are; None where they differ."""
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def _cut(every: Sequence[T], sizes: Sequence[int]) -> list[Sequence[T]]:
+    """One part after the other, of these sizes."""
+    return [every[start:end] for start, end in pairwise(accumulate(sizes, initial=0))]
+
+
+def _added(sizes: Sequence[int]) -> str:
+    return " + ".join(map(str, sizes))

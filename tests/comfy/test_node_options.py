@@ -92,9 +92,11 @@ def test_official_tables_say_nothing_of_being_sure():
 
 
 def test_the_node_says_how_many_were_rejected_and_how_sure_it_is():
-    verdict = module("host.gate")
-    made = verdict.by_table([scores(40, 60)], table(*range(101)), 50.0, None)
-    text = verdict.summary(made)
+    gate = module("host.gate")
+    linked = table(*range(101))
+    text = gate.summary(
+        gate.judge([scores(40, 60)], [None], False, table=["Demo"], k=[50.0], percentile_table=[linked])
+    )
     assert text.startswith("1 of 2 rejected under 50.000, from 101 scores: 95% sure that it belongs between 40.")
     assert "59.6 % of new images will be rejected; " in text and text.endswith(" more prompts would halve that")
 
@@ -138,7 +140,7 @@ def pictures(count: int) -> torch.Tensor:
 @pytest.mark.parametrize(("indices", "sizes"), [("", (3, 0)), ("0 1 2", (0, 3)), ("1", (2, 1))])
 def test_an_empty_side_of_a_split_is_one_blocker(indices, sizes):
     decision = gate(scores(1, 2, 3), reject_indices=indices, k=0.0)[0].args[0]
-    sides = execute("AdaptiveSplit", decision=decision, batch=[pictures(3)]).args
+    sides = execute("AdaptiveSplit", decision=decision, batch=[pictures(3)]).args[:2]
     for side, size in zip(sides, sizes, strict=True):
         assert len(side) == 1
         assert (len(side[0]) == size) if size else (type(side[0]).__name__ == "ExecutionBlocker")
@@ -189,9 +191,9 @@ def merge(decision, improved, **options):
 @pytest.mark.parametrize(
     ("improved", "options", "sentence"),
     [
-        (2, {}, "a batch of 2 does not match the rejected images"),
+        (3, {}, "3 improved came for 1 rejected images of 2; link"),
         (1, {"improved_scores": ["other", 1]}, "improved_scores are of other, the gate's of external; score both"),
-        (1, {"improved_scores": ["external", 2]}, "2 improved_scores came for 1 rejected images"),
+        (1, {"improved_scores": ["external", 3]}, "3 improved_scores came for 1 rejected images of 2; link"),
     ],
 )
 def test_merge_refuses_what_does_not_belong_to_the_rejected(improved, options, sentence):

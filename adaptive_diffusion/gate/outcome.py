@@ -1,0 +1,53 @@
+"""What became of an image after its verdict."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Optional, TypeVar
+
+from .cost import Spent
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Outcome:
+    """Written by the nodes behind a gate, each under its id; one object for all copies of the image's decision.
+
+    spent: what each teacher took for the image. taken: whether each merge took its improved image.
+    later: what followed the verdict of each gate behind a teacher. earlier: what an earlier gate led to.
+    """
+
+    earlier: Optional["Outcome"] = None
+    spent: dict[str, Spent] = field(default_factory=dict)
+    taken: dict[str, bool] = field(default_factory=dict)
+    later: dict[str, "Outcome"] = field(default_factory=dict)
+
+    def entered(self, gate: str) -> None:
+        """Tell the earlier outcome that this one followed at `gate`, in the place of what did in an earlier run."""
+        if self.earlier:
+            self.earlier.later[gate] = self
+
+    def paid(self, nodes: Collection[str] | None = None) -> Spent | None:
+        """What the teachers among `nodes`, of all without, took behind this gate; None where none of them told."""
+        found = list(self._paid(nodes))
+        return sum(found, Spent(0, 0)) if found else None
+
+    def paid_before(self, nodes: Collection[str] | None = None) -> Spent:
+        """What those of earlier gates took."""
+        if not self.earlier:
+            return Spent(0, 0)
+        return sum(_told(self.earlier.spent, nodes), self.earlier.paid_before(nodes))
+
+    def was_taken(self, nodes: Collection[str] | None = None) -> bool | None:
+        """Whether one of the merges among `nodes`, of all without, took the improved image; None where none told."""
+        found = _told(self.taken, nodes)
+        return any(found) if found else None
+
+    def _paid(self, nodes: Collection[str] | None) -> Iterator[Spent]:
+        yield from _told(self.spent, nodes)
+        for outcome in _told(self.later, nodes):
+            yield from outcome._paid(nodes)
+
+
+def _told(entries: dict[str, T], nodes: Collection[str] | None) -> list[T]:
+    return [entry for node, entry in entries.items() if nodes is None or node in nodes]

@@ -1,0 +1,78 @@
+"""What Quality Score looks at: every image with its own prompt, at first or behind a gate."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from ..adaptive_diffusion.estimators import Estimator
+from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.gate.digest import image_digests
+from ..adaptive_diffusion.gate.verdicts import Verdicts
+from .estimator import HostedEstimator
+
+
+class Pictures(NamedTuple):
+    """Images (B, H, W, 3) to score, the prompt of each, and where they came from: fields of QualityScores."""
+
+    images: torch.Tensor
+    prompts: tuple[str, ...]
+    origin: dict[str, Any]
+
+    def scored(self, judge: HostedEstimator) -> QualityScores:
+        values = judge.score(self.images, self.prompts)
+        digests = image_digests(self.images, self.prompts)
+        named = (judge.estimator.name, judge.estimator.dtype)
+        return QualityScores(tuple(values), *named, prompts=self.prompts, digests=digests, **self.origin)
+
+
+def first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Pictures]:
+    """All images of every batch."""
+    pairs = zip(images, spread_prompts(prompts, [len(batch) for batch in images]), strict=True)
+    return [
+        Pictures(batch, texts, {"group": group, "groups": len(images)}) for group, (batch, texts) in enumerate(pairs)
+    ]
+
+
+def second_look(
+    images: Sequence[torch.Tensor], prompts: Sequence[str], decisions: Sequence[GateDecision]
+) -> list[Pictures]:
+    """The rejected images of every batch that has any, from these alone or from whole batches."""
+    verdicts = Verdicts(tuple(decisions)).fitted([len(batch) for batch in images])
+    pairs = zip(verdicts, verdicts.per_batch(images, "images"), strict=True)
+    return [_rejected(decision, batch, prompts) for decision, batch in pairs if decision.any_rejected]
+
+
+def spread_prompts(prompts: Sequence[str], sizes: Sequence[int]) -> list[tuple[str, ...]]:
+    """The prompt of every image of batches of `sizes`, from one prompt, one per batch or one per image."""
+    if len(prompts) == 1:
+        return [tuple(prompts) * size for size in sizes]
+    if len(prompts) == len(sizes):
+        return [(text,) * size for text, size in zip(prompts, sizes, strict=True)]
+    if len(prompts) == sum(sizes):
+        remaining = iter(prompts)
+        return [tuple(next(remaining) for _ in range(size)) for size in sizes]
+    raise ValueError(
+        f"{len(prompts)} prompts do not fit {len(sizes)} batches of {sum(sizes)} images; "
+        "give one, one for each batch or one for each image"
+    )
+
+
+def truncated(estimator: Estimator, prompts: Sequence[str]) -> list[str]:
+    """A sentence for every different prompt of which the estimator reads only the beginning."""
+    if not estimator.uses_prompt:
+        return []
+    counted = {text: estimator.count_tokens(text) for text in prompts}
+    return [
+        f"{estimator.name} reads the first {estimator.max_tokens} of {count} tokens of '{text[:40].strip()}...'"
+        for text, count in counted.items()
+        if count > estimator.max_tokens
+    ]
+
+
+def _rejected(decision: GateDecision, images: torch.Tensor, prompts: Sequence[str]) -> Pictures:
+    images = images[list(decision.places(len(images), "images"))]
+    seen = decision.seen_again
+    texts = seen.prompts if all(seen.prompts) else spread_prompts(prompts, [len(images)])[0]
+    origin = {"group": seen.group, "groups": seen.groups, "rows": seen.rows, "outcomes": seen.outcomes}
+    return Pictures(images, texts, origin)

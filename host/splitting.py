@@ -1,0 +1,62 @@
+"""What Adaptive Split takes apart: batches, and what their rejected images were drawn from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..adaptive_diffusion.gate.decision import GateDecision
+from ..adaptive_diffusion.gate.verdicts import Verdicts
+from .rows.batches import Batch, batch_size, part
+from .rows.conditioning import Conditioning, RowSlicer
+from .rows.latents import check_latent
+
+Outputs = list[Any]
+
+
+def split(decisions: Sequence[GateDecision], batches: Sequence[Batch | Conditioning]) -> tuple[Outputs, ...]:
+    """The accepted parts of the batches, the rejected ones, and the prompt and the seed of each rejected one.
+
+    Where there are none, or they are not known, a blocker stands in their place: nothing behind it runs.
+    ValueError where a batch holds another number of images than were scored.
+    """
+    verdicts = Verdicts(tuple(decisions))
+    if not any(isinstance(batch, list) for batch in batches):
+        verdicts = verdicts.of_whole_batches(list(map(batch_size, batches)), "batch")
+    pairs = list(zip(verdicts, verdicts.per_batch(batches, "batch"), strict=True))
+    accepted = [_part(judged, batch, judged.accepted) for judged, batch in pairs if judged.accepted]
+    rejected = [_part(judged, batch, judged.rejected) for judged, batch in pairs if judged.rejected]
+    rejecting = [decision for decision in verdicts if decision.any_rejected]
+    return accepted or _blocked(), rejected or _blocked(), _prompts(rejecting), _seeds(rejecting)
+
+
+def _part(decision: GateDecision, batch: Batch | Conditioning, positions: Sequence[int]) -> Batch | Conditioning:
+    if isinstance(batch, list):
+        return RowSlicer([decision.scores.rows.at(positions)])([batch])
+    if isinstance(batch, dict):
+        check_latent(batch)
+    return part(batch, positions)
+
+
+def _prompts(rejecting: Sequence[GateDecision]) -> Outputs:
+    found = [{decision.scores.prompts[i] for i in decision.rejected} for decision in rejecting]
+    if most := max((len(prompts) for prompts in found if len(prompts) > 1), default=0):
+        return _blocked(
+            f"a batch has rejected images of {most} prompts, of which `prompts` can give one; "
+            "split batches with one prompt each"
+        )
+    if {""} in found:
+        return _blocked("the prompts are not known; link them to Quality Score, and its scores to Threshold Gate")
+    return [prompts.pop() for prompts in found] or _blocked()
+
+
+def _seeds(rejecting: Sequence[GateDecision]) -> Outputs:
+    found = [decision.student and decision.student.seed for decision in rejecting]
+    if None in found:
+        return _blocked("the seeds are not known; link Student Sample's student to Threshold Gate")
+    return [*found] or _blocked()
+
+
+def _blocked(why: str | None = None) -> Outputs:
+    """In the place of a list: stops what comes behind, and tells it why."""
+    return [ExecutionBlocker(why and f"Adaptive Split: {why}")]
