@@ -9,7 +9,7 @@ import torch
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from .rows.batches import Batch, batch_size, is_finite, part
+from .rows.batches import Batch, batch_size, is_blank, is_finite, part
 from .rows.latents import Latent, check_latent, with_samples
 
 METHODS = ["lanczos", "bicubic", "bilinear", "area", "nearest-exact"]
@@ -42,7 +42,7 @@ def merge(
 
     student: all images of each batch. improved, scores: for each batch with rejected images those of exactly the
     rejected, or of all; one None where nothing is linked. With `scores`, an improved image is only taken where it
-    scores higher than the student's; one that is not finite never is.
+    scores higher than the student's; one that is not finite, or black all over, never is.
     ValueError where counts, kinds or estimators do not belong together.
     """
     verdicts = Verdicts(tuple(decisions)).of_whole_batches(list(map(batch_size, student)), "student")
@@ -70,10 +70,15 @@ def _merged(
         raise ValueError("student and improved are an IMAGE and a LATENT; link two of the same kind")
     places = dict(zip(decision.rejected, decision.places(batch_size(improved), "improved"), strict=True))
     better = decision.rejected if scores is None else _better(decision, scores)
-    taken = tuple(position for position in better if is_finite(improved, places[position]))
+    taken = tuple(position for position in better if _is_image(improved, places[position], student, position))
     kept = part(improved, [places[position] for position in taken])
     batch = put_together(replace(decision, rejected=taken), student, kept, size)
     return Merged(batch, replace(decision, taken=taken), len(better) - len(taken))
+
+
+def _is_image(improved: Batch, place: int, student: Batch, position: int) -> bool:
+    """Whether the improved image is one: finite, and not black where the student's is not."""
+    return is_finite(improved, place) and (not is_blank(improved, place) or is_blank(student, position))
 
 
 def _better(decision: GateDecision, scores: QualityScores) -> tuple[int, ...]:

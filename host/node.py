@@ -128,15 +128,20 @@ def _only(name: str, values: Sequence[Any]) -> Any:
 
 def _check_value(each: io.Input, value: Any) -> None:
     """ValueError where an input does not offer the value."""
-    options, low, high = (getattr(each, name, None) for name in ("options", "min", "max"))
+    options = getattr(each, "options", None)
     if value is None and each.optional:
         return
-    if isinstance(each, (io.Int.Input, io.Float.Input)) and not isinstance(value, (int, float)):
-        raise ValueError(f"{each.id} is {shorten(repr(value), MOST_TOLD, placeholder=' ...')}; give a number")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{each.id} is {value}; give a finite number")
+    if isinstance(each, (io.Int.Input, io.Float.Input)):
+        _check_number(each, value)
     if options is not None and value not in options:
         offered = shorten(", ".join(map(str, options)), MOST_TOLD, placeholder=" ...")
         raise ValueError(f"there is no {each.id} '{value}'; choose one of {offered}")
-    if None not in (low, high) and not low <= value <= high:
-        raise ValueError(f"{each.id} is {value}; choose from {low} to {high}")
+
+
+def _check_number(each: Any, value: Any) -> None:
+    if not isinstance(value, (int, float)):
+        raise ValueError(f"{each.id} is {shorten(repr(value), MOST_TOLD, placeholder=' ...')}; give a number")
+    if not math.isfinite(value):
+        raise ValueError(f"{each.id} is {value}; give a finite number")
+    if None not in (each.min, each.max) and not each.min <= value <= each.max:
+        raise ValueError(f"{each.id} is {value}; choose from {each.min} to {each.max}")

@@ -20,6 +20,11 @@ def is_finite(batch: Batch, place: int) -> bool:
     return bool(torch.isfinite(_rows(batch)[place]).all())
 
 
+def is_blank(batch: Batch, place: int) -> bool:
+    """Whether the image at `place` is nothing but black, as what a decoder makes of a broken latent; no latent is."""
+    return isinstance(batch, torch.Tensor) and not batch[place, ..., :3].any()
+
+
 def part(batch: Batch, positions: Sequence[int]) -> Batch:
     """The images or latent rows at `positions`."""
     return batch[list(positions)] if isinstance(batch, torch.Tensor) else take(batch, positions)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from graphs import adaptive_graph, changed, keep
+from graphs import adaptive_graph, changed, keep, node
 
 import nodes as core
 
@@ -67,3 +67,27 @@ def test_searching_never_keeps_a_candidate_that_is_not_finite(comfy_app, monkeyp
     assert run.error is None and len(calls) == 2
     assert run.kept["images"][0].isfinite().all()
     assert broken == 0 or torch.equal(run.kept["images"][0], alone)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 0.0], ids=["NaN", "infinite", "black"])
+def test_merge_keeps_the_students_where_the_improved_image_is_none(comfy_app, value):
+    graph = keep(
+        adaptive_graph(k=100, steps=2), merged=["merge", 0], decision=["merge", 1], student=["student_images", 0]
+    )
+    graph["broken"] = node("TestGive", name="broken")
+    student = comfy_app.run(graph).kept["student"][0]
+    broken = student.flip(0).clone()
+    broken[2] = value
+    comfy_app.give["broken"] = broken
+    run = comfy_app.run(changed(graph, "merge", improved=["broken", 0]))
+    merged = run.kept["merged"][0]
+    assert torch.equal(merged[2], student[2]) and torch.equal(merged[:2], broken[:2])
+    assert run.kept["decision"][0].taken == (0, 1, 3)
+
+
+def test_a_black_image_replaces_a_black_one(comfy_app):
+    graph = keep(adaptive_graph(k=100, steps=2), decision=["merge", 1])
+    comfy_app.give["black"] = torch.zeros(4, 64, 64, 3)
+    graph["black"] = node("TestGive", name="black")
+    graph = changed(graph, "merge", improved=["black", 0], student=["black", 0])
+    assert comfy_app.run(graph).kept["decision"][0].taken == (0, 1, 2, 3)
