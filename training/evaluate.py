@@ -45,7 +45,7 @@ def area_under_curve(scores: numpy.ndarray, right: numpy.ndarray) -> float:
     return float((good > bad).mean() + 0.5 * (good == bad).mean())
 
 
-def curve(scores, student, improved, scenes, cost: int, student_cost: int) -> list[str]:
+def curve(scores, student, improved, scenes, cost: float, student_cost: float) -> list[str]:
     """Quality against UNet evaluations when the worst share goes to the teacher: by score, at random, perfectly.
 
     The last column is how much the score beats random routing.
@@ -107,14 +107,14 @@ def adaptive_tables(models: DemoModels, scenes: list[Scene], seeds: list[int]) -
         "regenerated": ("unipc", teacher["steps_alone"]),
     }
     for name, (drawer, steps) in ways.items():
-        improved = exact(models.draw(drawer, captions, seeds, steps, teacher["cfg"]))
+        improved = models.draw(drawer, captions, seeds, steps, teacher["cfg"])
         lines += ["", f"Rejected images {name} with {steps} UniPC steps at CFG {teacher['cfg']:g}:", ""]
         lines += [
             "| k | UNet evaluations | adaptive | random | perfect | adaptive - random |",
             "|---|---|---|---|---|---|",
         ]
-        cost = evaluations(steps, teacher["cfg"])
-        lines += curve(scores, drawn, improved, scenes, cost, evaluations(student["steps"], student["cfg"]))
+        before = first.evaluations[0] if drawer == "refine" else 0
+        lines += curve(scores, drawn, exact(improved), scenes, improved.evaluations[0] - before, first.evaluations[0])
     return lines
 
 
