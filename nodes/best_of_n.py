@@ -16,7 +16,7 @@ from ..host.gate import warnings_of
 from ..host.node import AdaptiveNode, EstimatorLink, ScoresLink, StudentInfoLink, TableLink
 from ..host.rows.lists import per_batch
 from ..host.sampling.search import Kept, Searcher
-from ..host.sampling.student import plan_student
+from ..host.sampling.student import other_steps, plan_student
 from ..host.scoring import spread_prompts, truncated
 from ..host.shown import show_text
 from .sampling_inputs import student_inputs
@@ -70,8 +70,9 @@ class BestOfN(AdaptiveNode):
         pairs = zip(students, kept, strict=True)
         told = [replace(student, candidates=each.candidates, spent=each.spent) for student, each in pairs]
         shown = _payload(kept, threshold, expected_candidates(candidates, k))
+        notes = [*warnings_of(chosen, told), *dict.fromkeys(text for pair in planned for text in other_steps(*pair))]
         cut = truncated(judge, [text for texts in prompts for text in texts])
-        show_text(cls.hidden, "\n".join([_summary(shown, told), *warnings_of(chosen, told), *cut]))
+        show_text(cls.hidden, "\n".join([_summary(shown, told), *notes, *cut]))
         latents, images, scores, *_ = map(list, zip(*kept, strict=True))
         return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})
 

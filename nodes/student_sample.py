@@ -6,7 +6,8 @@ from comfy_api.latest import io
 
 from ..host.node import AdaptiveNode, StudentInfoLink
 from ..host.sampling.call import Progress
-from ..host.sampling.student import draw, plan_student
+from ..host.sampling.student import draw, other_steps, plan_student
+from ..host.shown import show_text
 from .sampling_inputs import student_inputs
 
 
@@ -19,6 +20,7 @@ class StudentSample(AdaptiveNode):
             node_id="AdaptiveStudentSample",
             description="Draws a batch with a few-step model: KSampler with the exact schedules of distilled models.",
             search_aliases=["sampler", "lcm", "turbo", "lightning"],
+            hidden=[io.Hidden.unique_id],
             inputs=student_inputs(),
             outputs=[
                 io.Latent.Output(display_name="LATENT", tooltip="The batch, for VAE Decode and the teacher's node."),
@@ -30,4 +32,6 @@ class StudentSample(AdaptiveNode):
     def run(cls, **inputs):
         drawing, student = plan_student(**inputs)
         latent, spent = draw(drawing, Progress(drawing.model, len(drawing.sigmas) - 1))
+        for sentence in other_steps(drawing, student):
+            show_text(cls.hidden, sentence)
         return io.NodeOutput(latent, replace(student, spent=spent))

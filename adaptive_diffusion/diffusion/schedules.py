@@ -1,5 +1,6 @@
 """Noise schedules, and the exact timestep lists of few-step models."""
 
+import itertools
 import math
 from typing import Any, Protocol
 
@@ -9,7 +10,6 @@ import torch
 TRAIN_STEPS = 1000
 LCM_POINTS = 50
 LOWEST_ALPHABAR = 2.0**-24
-EPSILON = 1e-9
 
 
 class NoiseSchedule(Protocol):
@@ -102,12 +102,13 @@ def lcm_timesteps(steps: int, strength: float = 1.0) -> list[int]:
     if not 1 <= steps <= points:
         below = "" if strength == 1 else f" at denoise {strength:g}"
         raise ValueError(f"steps is {steps}; scheduler 'lcm' has 1 to {points} steps{below}")
-    return [(points - points * i // steps) * (TRAIN_STEPS // LCM_POINTS) - 1 for i in range(steps)]
+    picked = numpy.linspace(0, points, steps, endpoint=False)
+    return [(points - int(i)) * (TRAIN_STEPS // LCM_POINTS) - 1 for i in picked]
 
 
 def trailing_timesteps(steps: int, strength: float = 1.0) -> list[int]:
-    """diffusers' timestep_spacing "trailing": the last `steps` of the shortest list of which `strength` is so many."""
-    total = math.ceil(steps / strength - EPSILON)
+    """diffusers' timestep_spacing "trailing": the last `steps` of the shortest list of which img2img runs so many."""
+    total = next(total for total in itertools.count(int(steps / strength)) if int(total * strength) >= steps)
     if not 1 <= steps <= total <= TRAIN_STEPS:
         most = int(TRAIN_STEPS * strength)
         below = "" if strength == 1 else f" at denoise {strength:g}"

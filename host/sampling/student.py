@@ -49,6 +49,13 @@ def plan_student(
     return Drawing(model, positive, negative, cfg, latent, noise, rows, seed, sampler, key, sigmas), student
 
 
+def other_steps(drawing: Drawing, student: Student) -> list[str]:
+    """A sentence where the drawing runs another number of steps than were asked for, as KSampler does too."""
+    run = len(drawing.sigmas) - 1
+    told = f"ran {run} steps; scheduler {student.scheduler} has no list of {student.steps}"
+    return [] if run == student.steps else [told]
+
+
 def draw(drawing: Drawing, progress: Progress) -> Drawn:
     """The whole batch in one call, as KSampler draws it."""
     with timed(STUDENT, len(drawing.rows)):

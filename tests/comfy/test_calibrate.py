@@ -25,9 +25,9 @@ def graph(name: str, prompts=PROMPTS, **settings) -> dict:
     }
 
 
-def one_by_one(seed: int = 7) -> dict:
+def one_by_one(seed: int = 7, **settings) -> dict:
     """Every prompt through Student Sample itself, with seed + i."""
-    made = graph("unused")
+    made = graph("unused", **settings)
     drawn = {
         "seeds": node("TestNumbers", text=" ".join(str(seed + i) for i in range(len(PROMPTS)))),
         "texts": node("CLIPTextEncode", clip=["models", 1], text=["prompts", 0]),
@@ -61,6 +61,14 @@ def test_the_scores_are_those_of_student_sample_with_seed_plus_number(comfy_app,
     assert numpy.median(difference) <= 1e-5
     assert difference.max() <= 1e-3, "more than a few 8-bit values that flip, as decoding in batches rounds otherwise"
     assert abs(made - numpy.array(scores(comfy_app.run(graph("two", seed=8))))).max() > 0.01
+
+
+def test_a_schedule_that_runs_another_number_of_steps_is_repeated_as_student_sample_runs_it(comfy_app):
+    asked = {"scheduler": "ddim_uniform", "steps": 7}
+    [table] = comfy_app.run(graph("seven", batch=1, **asked)).kept["table"]
+    alone = comfy_app.run(one_by_one(**asked)).kept["values"]
+    assert table.student["steps"] == 7
+    assert table.scores == pytest.approx(sorted(alone), abs=1e-5)
 
 
 def test_the_table_is_saved_offered_and_described(comfy_app, tables):

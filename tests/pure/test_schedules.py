@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import diffusers
 import numpy
@@ -35,6 +36,27 @@ def test_trailing_is_diffusers_trailing_for_1_to_50_steps():
     scheduler = diffusers.EulerAncestralDiscreteScheduler(**SDXL, timestep_spacing="trailing")
     assert [trailing_timesteps(n) for n in COUNTS] == [timesteps(scheduler, n) for n in COUNTS]
     assert trailing_timesteps(3) == [999, 666, 332]
+
+
+def test_lcm_from_a_picture_is_diffusers_lcm_at_that_strength():
+    scheduler = diffusers.LCMScheduler(**SDXL)
+    for percent in range(2, 100):
+        for n in range(1, int(50 * (percent / 100)) + 1):
+            scheduler.set_timesteps(n, original_inference_steps=50, strength=percent / 100)
+            assert lcm_timesteps(n, percent / 100) == scheduler.timesteps.tolist(), (n, percent)
+
+
+def test_trailing_from_a_picture_is_what_diffusers_img2img_runs_of_the_shortest_list():
+    scheduler = diffusers.EulerAncestralDiscreteScheduler(**SDXL, timestep_spacing="trailing")
+    get_timesteps = diffusers.StableDiffusionImg2ImgPipeline.get_timesteps
+    for percent in (1, 7, 10, 25, 29, 30, 33, 50, 58, 60, 70, 75, 90, 99):
+        shortest: dict[int, list[int]] = {}
+        for total in range(1, 60):
+            scheduler.set_timesteps(total)
+            run, _ = get_timesteps(SimpleNamespace(scheduler=scheduler), total, percent / 100, "cpu")
+            shortest.setdefault(len(run), run.round().int().tolist())
+        for n in shortest.keys() - {0}:
+            assert trailing_timesteps(n, percent / 100) == shortest[n], (n, percent)
 
 
 def test_leading_is_that_of_diffusers_unipc_for_1_to_998_steps():
@@ -83,6 +105,8 @@ def test_official_timesteps_of_the_published_examples():
     [
         (lambda: lcm_timesteps(0), "steps is 0; scheduler 'lcm' has 1 to 50"),
         (lambda: lcm_timesteps(51), "steps is 51; scheduler 'lcm' has 1 to 50"),
+        (lambda: lcm_timesteps(11, 0.2), "steps is 11; scheduler 'lcm' has 1 to 10 steps at denoise 0.2"),
+        (lambda: trailing_timesteps(11, 0.01), "steps is 11; scheduler 'trailing' has 1 to 10 steps at denoise 0.01"),
         (lambda: trailing_timesteps(0), "steps is 0; scheduler 'trailing' has 1 to 1000"),
         (lambda: trailing_timesteps(1001), "steps is 1001; scheduler 'trailing'"),
         (lambda: leading_timesteps(0), "steps is 0; scheduler 'leading' has 1 to 998"),
