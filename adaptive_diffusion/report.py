@@ -2,15 +2,15 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 from PIL import Image, ImageDraw, ImageFont
 
+from .gate.cost import Spent
 from .gate.decision import GateDecision
-from .gate.student import Student
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
@@ -49,44 +49,73 @@ def record(
     final_scores: Sequence[float] = (),
     teacher_steps: int | None = None,
     first: int = 0,
+    nodes: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """One JSON-ready dict per image: index, prompt, seed, score, table, threshold, verdict, final_score, steps.
+    """One JSON-ready dict per image: index, prompt, seed, score, table, threshold, verdict, taken (whether the improved
+    image is the final one), final_score, steps, evaluations of a network. What is unknown or not finite is None.
 
-    seeds: one per image, else the student's. final_scores: one per rejected image, in order. teacher_steps: of every
-    rejected image. first: the first image's index. What is unknown or not finite is None.
+    seeds: one per image, else the student's. final_scores: one per rejected image, in order, or one per image.
+    teacher_steps: of a rejected image whose teacher did not tell what it took. first: the first image's index.
+    nodes: which teachers and merges count, all without.
     """
-    student = decision.student or Student()
-    _check_count("seeds", seeds, len(decision))
-    _check_count("final_scores", final_scores, len(decision.rejected))
-    improved = dict.fromkeys(decision.rejected) | dict(zip(decision.rejected, final_scores, strict=False))
+    _check_count("seeds", seeds, [len(decision)])
+    _check_count("final_scores", final_scores, [len(decision.rejected), len(decision)])
+    finals = _finals(decision, final_scores, nodes)
+    costs = [_cost(decision, i, teacher_steps, nodes) for i in range(len(decision))]
     return [
         {
             "index": first + i,
             "prompt": decision.scores.prompts[i],
-            "seed": seeds[i] if seeds else student.seed,
+            "seed": seeds[i] if seeds else decision.student and decision.student.seed,
             "score": score,
             "table": decision.table,
             "threshold": decision.threshold if math.isfinite(decision.threshold) else None,
-            "verdict": REJECTED if i in improved else ACCEPTED,
-            "final_score": improved.get(i, score),
-            "steps": _steps(_drawn(student, decision.scores.rows.numbers[i]), teacher_steps if i in improved else 0),
+            "verdict": REJECTED if i in decision.rejected else ACCEPTED,
+            "taken": finals[i].taken,
+            "final_score": finals[i].score,
+            "steps": costs[i][0],
+            "evaluations": costs[i][1],
         }
         for i, score in enumerate(decision.scores.values)
     ]
 
 
-def _check_count(name: str, values: Sequence[Any], count: int) -> None:
-    if len(values) not in (0, count):
-        raise ValueError(f"{len(values)} {name} came for {count} images; give one for each, or none")
+def _check_count(name: str, values: Sequence[Any], counts: Sequence[int]) -> None:
+    if len(values) not in (0, *counts):
+        raise ValueError(f"{len(values)} {name} came for {counts[0]} images; give one for each, or none")
 
 
-def _drawn(student: Student, row: int) -> int | None:
-    """The student's steps for a row of its batch, all candidates counted."""
-    return student.steps and student.steps * (student.candidates[row] if student.candidates else 1)
+class _Final(NamedTuple):
+    """Whether an image that came out is the teacher's, and its score."""
+
+    taken: bool | None
+    score: float | None
 
 
-def _steps(student: int | None, teacher: int | None) -> int | None:
-    return None if student is None or teacher is None else student + teacher
+def _finals(decision: GateDecision, scores: Sequence[float], nodes: Collection[str] | None) -> list[_Final]:
+    """Scores of all images, not of the rejected only, are those of what came out, whoever drew it."""
+    of_all = len(scores) == len(decision) != len(decision.rejected)
+    given = dict(zip(range(len(decision)) if of_all else decision.rejected, scores, strict=False))
+    finals = []
+    for i, own in enumerate(decision.scores.values):
+        taken = decision.was_taken(i, nodes)
+        of_given = i in given and (of_all or taken is not False)
+        finals.append(_Final(taken, given[i] if of_given else own if taken is False else None))
+    return finals
+
+
+def _cost(
+    decision: GateDecision, image: int, teacher_steps: int | None, nodes: Collection[str] | None
+) -> tuple[int | None, float | None]:
+    """Steps and evaluations of an image, those behind earlier gates among them."""
+    outcome, rejected = decision.outcomes[image], image in decision.rejected
+    told = Spent(teacher_steps, math.nan) if teacher_steps and rejected else None if rejected else Spent(0, 0)
+    student = decision.student.took(decision.scores.rows.numbers[image]) if decision.student else None
+    teacher = outcome.paid(nodes) or told
+    if student is None or teacher is None:
+        return None, None
+    spent = student + outcome.paid_before(nodes) + teacher
+    return spent.steps, None if math.isnan(spent.evaluations) else spent.evaluations
 
 
 def contact_sheet(rows: Sequence[SheetRow], footer: str = "", title: str = "") -> Image.Image:

@@ -74,7 +74,7 @@ def _unjudged(groups: Sequence[QualityScores], students: Sequence[Student | None
         student = agreed(students)
         students = [student and replace(student, seed=None, candidates=(), spent=())]
     pairs = zip(verdicts, verdicts.per_batch(students, "student"), strict=True)
-    return Verdicts(tuple(replace(each, student=who and who.of_batch(each.scores.rows.batch)) for each, who in pairs))
+    return Verdicts(tuple(replace(each, student=student) for each, student in pairs))
 
 
 def _by_hand(judged: Verdicts, texts: Sequence[str]) -> list[tuple[int, ...] | None]:

@@ -1,7 +1,7 @@
 """Scores of a batch and the gate's verdict over them (arXiv 2312.10835, Algorithm 1, line 2)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -85,6 +85,8 @@ class GateDecision:
         if not self.outcomes:
             earlier = self.scores.outcomes or (None,) * len(self)
             object.__setattr__(self, "outcomes", tuple(map(Outcome, earlier)))
+        if self.student:
+            object.__setattr__(self, "student", self.student.of_batch(self.scores.rows.batch))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -97,6 +99,14 @@ class GateDecision:
     @property
     def any_rejected(self) -> bool:
         return bool(self.rejected)
+
+    def was_taken(self, image: int, nodes: Collection[str] | None = None) -> bool | None:
+        """Whether the improved image is the final one, by this decision or by a merge among `nodes`, of all without;
+        None where none told.
+        """
+        if image not in self.rejected:
+            return False
+        return self.outcomes[image].was_taken(nodes) if self.taken is None else image in self.taken
 
     @property
     def bills(self) -> list[dict[str, Spent]]:

@@ -1,5 +1,6 @@
 """What drew a batch, as far as scores depend on it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
@@ -52,13 +53,23 @@ class Student:
         alike = [name for name in names if all(getattr(each, name) == getattr(first, name) for each, _ in images)]
         return cls(
             **{name: getattr(first, name) for name in alike},
-            candidates=tuple(each.candidates[row] if each.candidates else 1 for each, row in images),
+            candidates=tuple(each.drawn(row) for each, row in images if any(other.candidates for other, _ in images)),
             spent=tuple(each.spent[row] for each, row in images) if all(each.spent for each, _ in images) else (),
         )
 
     def of_batch(self, count: int) -> "Student":
         """The same; what is known of single images only where it is known of `count`, or is the same for all."""
         return replace(self, candidates=_of_each(self.candidates, count), spent=_of_each(self.spent, count))
+
+    def drawn(self, row: int) -> int:
+        """How often the image in `row` of its batch was drawn."""
+        return self.candidates[row] if self.candidates else 1
+
+    def took(self, row: int) -> Spent | None:
+        """What the image in `row` of its batch took: as counted, else its steps alone, without its evaluations."""
+        if self.spent:
+            return self.spent[row]
+        return None if self.steps is None else Spent(self.steps * self.drawn(row), math.nan)
 
     @property
     def label(self) -> str:
@@ -93,11 +104,14 @@ class Student:
 
 def agreed(students: Sequence[Student | None]) -> Student | None:
     """The one student of many batches, None where it is not known; ValueError where they draw otherwise."""
-    kinds = list({str(student.settings): student for student in students if student}.values())
-    for one, other in combinations(kinds, 2):
+    kinds: dict[str, Student] = {}
+    for student in students:
+        if student:
+            kinds.setdefault(str(student.settings), student)
+    for one, other in combinations(kinds.values(), 2):
         if told := one.differences(other):
             raise ValueError(f"{len(kinds)} students came, of which one has {', '.join(told)}; link one student")
-    return kinds[0] if kinds else None
+    return next(iter(kinds.values()), None)
 
 
 def differences(found: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -104,7 +104,7 @@ class Verdicts:
 def regrouped(groups: Sequence[QualityScores], sizes: Sequence[int]) -> list[QualityScores]:
     """The same scores in batches of `sizes`, where those hold the same number of images and differ."""
     counts = [*map(len, groups)]
-    if counts == [*sizes] or sum(counts) != sum(sizes):
+    if not sizes or counts == [*sizes] or sum(counts) != sum(sizes):
         return [*groups]
     every = [group.pick([place]) for group in groups for place in range(len(group))]
     return [_batch(parts, group, len(sizes)) for group, parts in enumerate(_cut(every, sizes))]

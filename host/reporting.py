@@ -1,0 +1,68 @@
+"""What Adaptive Report tells of a run: an entry and a card of its sheet for each image."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.report import REJECTED, SheetRow, record
+
+Entries = list[dict[str, Any]]
+COSTS = {"steps": "steps", "evaluations": "model evaluations"}
+
+
+def describe(
+    decisions: Sequence[GateDecision],
+    images: Sequence[torch.Tensor],
+    finals: Sequence[torch.Tensor],
+    scores: Sequence[QualityScores | None],
+    teacher_steps: int,
+    nodes: Collection[str] | None,
+) -> tuple[Entries, list[SheetRow]]:
+    """The record and the rows of the sheet, in the order of the images, however these are batched.
+
+    images, finals: the student's, and what came out. scores: of all rejected images, or of all images; one None where
+    nothing is linked. nodes: the teachers and merges that count. ValueError where counts do not match.
+    """
+    total = sum(map(len, decisions))
+    pictures = [[image for batch in batches for image in batch] for batches in (images, finals)]
+    if {total} != set(map(len, pictures)):
+        raise ValueError(
+            f"{len(pictures[0])} images and {len(pictures[1])} final_images came for {total} scores; "
+            "link the images that were scored and the merged ones"
+        )
+    entries: Entries = []
+    for decision, values in zip(decisions, _scores(decisions, scores), strict=True):
+        entries += record(decision, (), values, teacher_steps or None, len(entries), nodes)
+    return entries, [_row(*each) for each in zip(entries, *pictures, strict=True)]
+
+
+def footer(entries: Entries) -> str:
+    """What all images together came to."""
+    improved = sum(entry["taken"] is not False for entry in entries)
+    text = f"{len(entries)} images, {improved} improved by the teacher ({improved / len(entries):.0%})."
+    costs = [(told, [entry[name] for entry in entries]) for name, told in COSTS.items()]
+    means = [f"{sum(values) / len(values):.1f} {told}" for told, values in costs if None not in values]
+    return f"{text} {' and '.join(means)} per image on average." if means else text
+
+
+def _scores(decisions: Sequence[GateDecision], scores: Sequence[QualityScores | None]) -> Iterator[tuple[float, ...]]:
+    """The scores that belong to each decision: of its rejected images, or of all."""
+    values = [value for group in scores if group for value in group.values]
+    rejected, total = sum(len(decision.rejected) for decision in decisions), sum(map(len, decisions))
+    if len(values) not in (0, rejected, total):
+        raise ValueError(
+            f"{len(values)} final_scores came for {rejected} rejected images of {total}; "
+            "link those of exactly the rejected images, or of all"
+        )
+    remaining = iter(values)
+    for decision in decisions:
+        count = len(decision.rejected) if len(values) == rejected else len(decision)
+        yield tuple(next(remaining) for _ in range(count)) if values else ()
+
+
+def _row(entry: dict[str, Any], student: torch.Tensor, final: torch.Tensor) -> SheetRow:
+    pictures = (student.float().cpu().numpy(), final.float().cpu().numpy())
+    rejected = entry["verdict"] == REJECTED
+    return SheetRow(entry["prompt"], pictures[0], entry["score"], rejected, pictures[1], entry["final_score"])
