@@ -37,7 +37,7 @@ class Client:
     def queue(self, graph: dict[str, Any]) -> str:
         """Queue the graph; its prompt id."""
         answer = self.call("/prompt", {"prompt": graph, "client_id": self.id})
-        assert not answer.get("node_errors"), answer
+        assert "prompt_id" in answer and not answer.get("node_errors"), answer
         return answer["prompt_id"]
 
     def history(self, prompt: str, patience: float = 10) -> dict[str, Any]:
@@ -54,6 +54,7 @@ class Client:
         """The ids of the nodes that executed, in order, and the prompt's history."""
         import websocket
 
+        self.id = uuid.uuid4().hex  # with the old one, the end of the last connection would end this one's messages
         stream = websocket.create_connection(f"ws://{self.address}/ws?clientId={self.id}", timeout=START)
         prompt, executed = self.queue(graph), []
         while True:
