@@ -17,7 +17,7 @@ from adaptive_diffusion.standalone.comparison import Interval, clustered, told
 from adaptive_diffusion.standalone.scenes import Scene
 
 from .export import DEMO_MODELS
-from .sampling import DemoModels, captions_for, evaluations, exact
+from .sampling import DemoModels, captions_for, exact
 
 SEED = 20261
 CFG = 3.0

@@ -88,8 +88,8 @@ def test_calibrate_refuses_a_model_that_is_not_the_students(comfy_app):
 def test_the_gate_warns_of_the_same_lora_at_another_strength():
     percentiles, gate = module("adaptive_diffusion.gate.percentiles"), module("host.gate")
     table = percentiles.PercentileTable.from_scores("mine", [0.0, 1.0], {}, student(lora(1.0)))
-    assert gate.warnings_of(table, student(lora(1.0))) == []
-    [warning] = gate.warnings_of(table, student(lora(0.5)))
+    assert gate.warnings_of(table, [student(lora(1.0))]) == []
+    [warning] = gate.warnings_of(table, [student(lora(0.5))])
     assert "patch_digest" in warning
 
 
@@ -98,5 +98,5 @@ def test_a_table_of_before_knows_no_digests_and_warns_of_none():
     known = student(lora(1.0)).settings_known_at_first
     content = {"format": percentiles.FORMAT, "version": 1, "percentiles": {"50": 0.5}, "student": known}
     table = percentiles.PercentileTable.parse(content, "old")
-    assert gate.warnings_of(table, student(lora(1.0))) == []
-    assert "steps 3 instead of 2" in gate.warnings_of(table, student(lora(1.0), steps=3))[0]
+    assert gate.warnings_of(table, [student(lora(1.0))]) == []
+    assert "steps 3 instead of 2" in gate.warnings_of(table, [student(lora(1.0), steps=3)])[0]
