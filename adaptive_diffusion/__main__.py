@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_in_one_line
+            warnings.simplefilter("ignore", DeprecationWarning)  # which only a library's authors can heed
             print(chosen.run(chosen))
     except (ValueError, OSError) as error:
         _stop(f"error: {error}", 2)

@@ -67,10 +67,11 @@ def _complete(chosen: argparse.Namespace) -> None:
 
 
 def _student(chosen: argparse.Namespace) -> "Student":
-    from ..gate.student import Student
+    from ..standalone import identity, models
 
-    name, (width, height) = Path(chosen.student).name, chosen.size
-    return Student(name, chosen.student_steps, chosen.student_cfg, width=width, height=height)
+    name = identity.DEMO_NAME if chosen.student == models.DEMO else Path(chosen.student).name
+    settings = (chosen.student_steps, chosen.student_cfg, *chosen.size, chosen.negative)
+    return identity.student_of(name, chosen.dtype, *settings)
 
 
 def _score(

@@ -98,6 +98,7 @@ class Student:
         What the first tables could not know is left out where one does not know it.
         """
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in _SETTINGS}
+        pairs = {name: pair for name, pair in pairs.items() if not {*pair} <= _DEMO}
         later = {name for name, pair in pairs.items() if name in _KNOWN_LATER and None in pair}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in later}
 
@@ -132,5 +133,6 @@ def _of_each(facts: tuple[T, ...], count: int) -> tuple[T, ...]:
     return facts[:1] * count if len({*facts}) == 1 else ()
 
 
+_DEMO = {"demo", "student"}  # the demo's student is called so outside ComfyUI and in it
 _KNOWN_LATER = {"patch_digest", "guidance", "negative", "dtype", "vae"}
 _SETTINGS = tuple(field.name for field in fields(Student) if field.name not in OF_ONE_BATCH)

@@ -24,11 +24,13 @@ from ..files import write_atomically
 from ..gate.percentiles import PercentileTable
 from ..report import SheetRow, contact_sheet, record
 from ..vocabulary import check_words
+from .identity import DEMO_NAME
 from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
 
 MODELS = Path(__file__).resolve().parents[2] / "demo_models"
 TABLE = Path(__file__).resolve().parents[2] / "percentiles" / "Demo.json"
 TinyVae: Any = AutoencoderTiny  # diffusers loads its classes lazily, so that type checkers do not see them
+NAMES = {"student_unet": DEMO_NAME, "unet": "teacher"}
 K = 30
 SEED = 0
 PROMPTS = (
@@ -186,6 +188,7 @@ def _load(kind: Any, unet: str, scheduler: Any, models: Path | None) -> Any:
     )
     sizes = {"vae_scale_factor": pipeline.vae_scale_factor, "vae_latent_channels": vae.config.latent_channels}
     pipeline.image_processor = VaeImageProcessor(**sizes)
+    pipeline.register_to_config(_name_or_path=NAMES[unet])
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -18,10 +18,10 @@ from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
 from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.percentiles import PercentileTable
-from ..gate.student import Student
 from .drawing import Drawn, Pipeline, accepts, draw
 from .entry import entered
 from .handover import start_of
+from .identity import pipeline_name, student_of
 
 REFINE, REGENERATE = "refine", "regenerate"
 
@@ -189,7 +189,8 @@ class AdaptiveDiffusionPipeline:
         table = plan.table or PercentileTable.from_scores("this run", scores.values, made_by)
         height, width = drawn.pixels.shape[2:]
         steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
-        student = Student(steps=steps, cfg=guidance, width=width, height=height)
+        name, dtype = pipeline_name(self.student), str(self.student.dtype).removeprefix("torch.")
+        student = student_of(name, dtype, steps, guidance, width, height, plan.drawing["negative_prompt"])
         table.check_estimator(judge.name, judge.dtype)
         if differences := table.differences(student):
             warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)

@@ -56,7 +56,7 @@ def test_the_table_holds_the_scores_of_the_pipelines_student(files, capsys):
     table = PercentileTable.load(files["out"])
     assert table.scores == pytest.approx(sorted(alone.decision.scores.values), abs=1e-4)
     assert table.estimator == {"name": "Demo", "dtype": "float32"}
-    assert table.student == {"name": "demo", "steps": 1, "cfg": cfg, "width": 64, "height": 64}
+    assert table.student == {"name": "demo", "steps": 1, "cfg": cfg, "width": 64, "height": 64, "dtype": "float32"}
     assert (table.prompts["count"], table.prompts["seed"]) == (len(PROMPTS), SEED)
     assert (
         f"Table {files['out']} holds 7 scores; their median is {table.threshold(50):.3f}\n" == capsys.readouterr().out

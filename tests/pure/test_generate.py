@@ -18,7 +18,7 @@ from PIL import Image
 
 from adaptive_diffusion.__main__ import main
 from adaptive_diffusion.gate.percentiles import PercentileTable
-from adaptive_diffusion.gate.student import Student
+from adaptive_diffusion.gate.student import Student, differences
 from adaptive_diffusion.standalone import demo, models, runs
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 
@@ -283,3 +283,26 @@ def test_a_process_of_its_own_says_its_own_lines_and_warns_in_one(files):
     steps = demo.settings()["student"]["steps"]
     assert process.stderr == f"warning: table 'own' was made with another student: steps {steps} instead of 4\n"
     assert process.stdout.count("\n") == 1 and process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("student", "told"),
+    [
+        (Student("sdxl-turbo"), "name demo instead of sdxl-turbo"),
+        (Student("student", dtype="float16"), "dtype float32 instead of float16"),
+        (Student("student", steps=8), "steps 1 instead of 8"),
+        (Student("demo"), None),
+        (Student("student", dtype="float32"), None),
+    ],
+)
+def test_a_table_of_another_student_is_used_with_a_warning(files, capsys, student, told):
+    PercentileTable.from_scores("other", student_scores(), JUDGE, student).save(files["table"])
+    generate(**files, count=2)
+    warned = capsys.readouterr().err
+    assert ("was made with another student" in warned) == (told is not None)
+    assert told is None or told in warned
+
+
+def test_a_journal_of_before_knows_less_of_the_student_and_goes_on():
+    now = Student("demo", 1, 1.0, width=64, height=64, dtype="float32").settings
+    assert differences({"student": {"name": "demo", "steps": 1, "cfg": 1.0, "sampler": None}}, {"student": now}) == []
