@@ -76,6 +76,10 @@ def evaluations(steps: int, cfg: float, sampler: str, negative: bool) -> int | N
     """
     if sampler not in SAMPLERS:
         return None
-    each, fewer, always = SAMPLERS[sampler]
-    guided = negative and (always or not math.isclose(cfg, 1))
-    return max(each * steps - fewer, steps) * (2 if guided else 1)
+    each, fewer, _ = SAMPLERS[sampler]
+    return max(each * steps - fewer, steps) * (2 if negative and takes_negative(cfg, sampler) else 1)
+
+
+def takes_negative(cfg: float, sampler: str) -> bool:
+    """Whether a linked negative is evaluated in ComfyUI: at any cfg but 1, and by some samplers there too."""
+    return not math.isclose(cfg, 1) or SAMPLERS.get(sampler, (1, 0, False))[2]

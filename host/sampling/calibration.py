@@ -58,7 +58,7 @@ def check(task: Calibration) -> None:
             f"the student was drawn with sampler {student.sampler} and schedule {student.scheduler}, which cannot be "
             "repeated from their names; calibrate with Table from Scores instead"
         )
-    if student.cfg != 1 and task.negative is None:
+    if task.negative is None and (student.cfg != 1 or student.negative is not None):
         raise ValueError(
             f"the student runs at cfg {student.cfg:g}, which needs a negative; link the one it is used with"
         )

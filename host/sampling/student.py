@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ...adaptive_diffusion.diffusion.noise import derive_seed
+from ...adaptive_diffusion.gate.cost import takes_negative
 from ...adaptive_diffusion.gate.rows import Rows
 from ...adaptive_diffusion.gate.student import Student
 from ..rows.conditioning import Conditioning
@@ -103,7 +104,7 @@ def _student(
         seed,
         patch_digest=patch_digest(model),
         guidance=model.get_attachment(GUIDED),
-        negative=None if cfg == 1 else conditioning_digest(negative),
+        negative=conditioning_digest(negative) if takes_negative(cfg, named[0]) else None,
         dtype=dtype_name(model),
     )
 

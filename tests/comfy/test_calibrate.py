@@ -142,6 +142,7 @@ def test_models_take_turns_once_for_many_batches(comfy_app, monkeypatch):
         ({"prompts": ["a red circle on sky", " ", "a blue circle on sky"]}, "empty prompt"),
         ({"denoise": 0.5}, "schedule trailing from 0.5, which cannot be repeated"),
         ({"cfg": 2.0}, "the student runs at cfg 2, which needs a negative"),
+        ({"sampler_name": "euler_cfg_pp"}, "the student runs at cfg 1, which needs a negative"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused_before_anything_is_written(comfy_app, tables, change, sentence):

@@ -48,6 +48,10 @@ STUDENTS = {
         lambda: student(tiny_model("EPS"), cfg=2.0, negative=conditioning(2, 1)),
         lambda: student(tiny_model("EPS"), cfg=2.0, negative=conditioning(3, 1)),
     ),
+    "negative of a sampler that takes it at cfg 1": (
+        lambda: student(tiny_model("EPS"), sampler_name="euler_cfg_pp", negative=conditioning(2, 1)),
+        lambda: student(tiny_model("EPS"), sampler_name="euler_cfg_pp", negative=conditioning(3, 1)),
+    ),
 }
 
 
