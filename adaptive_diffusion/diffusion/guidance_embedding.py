@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ..estimators import weights
+from ..reading import reading
 
 CONDITION, LINEAR = "time_embedding.cond_proj.weight", "time_embedding.linear_1.weight"
 SCALE, LONGEST = 1000.0, 10000.0
@@ -41,5 +42,6 @@ def guidance_bias(path: Path, guidance: float) -> torch.Tensor:
             f"'{path.name}' has no guidance embedding; choose the UNet of LCM-SDXL or LCM_Dreamshaper_v7 (an LCM-LoRA "
             "has none: there cfg is the guidance)"
         )
-    condition, linear = (weights.tensor(path, key).float() for key in (CONDITION, LINEAR))
-    return linear @ (condition @ guidance_embedding(guidance, condition.shape[1]))
+    with reading(path, f"'{path.name}' has a guidance embedding of no size that a model has; download it again"):
+        condition, linear = (weights.tensor(path, key).float() for key in (CONDITION, LINEAR))
+        return linear @ (condition @ guidance_embedding(guidance, condition.shape[1]))

@@ -1,18 +1,21 @@
 """Estimators in ImageReward's form (arXiv 2304.05977): BLIP reads prompt and image, a head gives one number."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
+from ..reading import parse_json, told
 from .base import Estimator
 from .bert_words import BertTokenizer
+from .filling import fill
 from .preprocess import CLIP_MEAN, CLIP_STD, preprocess
-from .reward_net import HEAD, TEXT, VISION, RewardNet, has_gelu_head, read_config
-from .weights import Shapes
-from .words import WordTokenizer
+from .reward_net import HEAD, TEXT, VISION, RewardConfig, RewardNet, has_gelu_head, read_config
+from .weights import Shapes, State
+from .words import END, PAD, START, WordTokenizer
 
 KIND = "ImageReward"
 METADATA = "estimator"
@@ -40,14 +43,27 @@ class Settings:
     vocabulary: Sequence[str] = ()
 
     @classmethod
-    def of(cls, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> "Settings":
+    def of(cls, state: State, metadata: Mapping[str, str]) -> "Settings":
         """The settings a file carries; without any, those of the published weights with such a head."""
         if METADATA not in metadata:
             return CYCLE_REWARD if has_gelu_head(state) else IMAGE_REWARD
-        try:
-            return cls(**json.loads(metadata[METADATA]))
-        except (TypeError, ValueError):
-            raise ValueError(f"'{METADATA}' in the file's metadata is malformed; download the file again") from None
+        with told(f"'{METADATA}' in the file's metadata is malformed; download the file again"):
+            settings = cls(**parse_json(metadata[METADATA].encode()))
+            settings.check()
+            return settings
+
+    def check(self) -> None:
+        """ValueError, or one of Python's own, where a part is of another kind or cannot be computed with."""
+        whole = (self.vision_heads, self.text_heads, self.max_length)
+        above_0 = (*whole, self.vision_eps, self.text_eps, *self.image_std, self.score_std)
+        numbers = (*above_0, *self.image_mean, self.score_mean)
+        fits = (
+            len(self.image_mean) == len(self.image_std) == 3 and min(above_0) > 0 and all(map(math.isfinite, numbers))
+        )
+        if not fits or not all(type(number) is int for number in whole) or not self.name.isprintable():
+            raise ValueError("settings that cannot be computed with")
+        if self.vocabulary and not {PAD, START, END} <= {*self.vocabulary}:
+            raise ValueError("a vocabulary without marks")
 
     def metadata(self) -> dict[str, str]:
         return {METADATA: json.dumps(asdict(self))}
@@ -59,19 +75,18 @@ CYCLE_REWARD = Settings("CycleReward", *PUBLISHED, 0.0, 1.0, 128)
 
 
 class BlipReward(Estimator):
-    def __init__(self, module: RewardNet, settings: Settings, image_size: int):
+    def __init__(self, module: RewardNet, settings: Settings):
         super().__init__(module)
         self.net = module
         self.name = settings.name
         self.settings = settings
-        self.image_size = image_size
         self.max_tokens = settings.max_length
         words, length = settings.vocabulary, settings.max_length
         self.tokenizer = WordTokenizer(words, length) if words else BertTokenizer(length)
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         weight, settings = self.weight, self.settings
-        pixels = preprocess(images.to(weight.device), self.image_size, settings.image_mean, settings.image_std)
+        pixels = preprocess(images.to(weight.device), self.net.image_size, settings.image_mean, settings.image_std)
         return self.net.blip.visual_encoder(pixels.to(weight.dtype))
 
     def judge(self, features: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
@@ -90,24 +105,24 @@ def recognises(shapes: Shapes) -> bool:
     return all(any(key.startswith(prefix) for key in shapes) for prefix in (VISION, TEXT, HEAD))
 
 
-def build(
-    state: Mapping[str, torch.Tensor], metadata: Mapping[str, str], operations: Any, dtype: torch.dtype
-) -> BlipReward:
+def build(state: State, metadata: Mapping[str, str], operations: Any, dtype: torch.dtype) -> BlipReward:
     """The estimator a file holds; ValueError where a weight is missing, unknown or of another shape."""
     settings = Settings.of(state, metadata)
-    used = {key: tensor.to(dtype) for key, tensor in state.items() if not key.startswith(UNUSED)}
     heads, eps = (settings.vision_heads, settings.text_heads), (settings.vision_eps, settings.text_eps)
-    try:
-        config = read_config(used, heads, eps)
-        with torch.device("meta"):
-            module = RewardNet(config, operations)
-        module.load_state_dict(used, assign=True)
-    except KeyError as error:
-        raise ValueError(f"the estimator's weight {error} is missing; download the file again") from None
-    except RuntimeError as error:
-        raise ValueError(f"the estimator's weights do not fit together ({_first_fault(error)})") from None
-    return BlipReward(module, settings, config.vision.image_size)
+
+    def network(weights: State) -> RewardNet:
+        config = read_config(weights, heads, eps)
+        _check_fit(settings, config)
+        return RewardNet(config, operations)
+
+    used = {key: tensor for key, tensor in state.items() if not key.startswith(UNUSED)}
+    return BlipReward(fill(network, used, dtype, "the estimator"), settings)
 
 
-def _first_fault(error: RuntimeError) -> str:
-    return str(error).splitlines()[-1].strip().rstrip(".")
+def _check_fit(settings: Settings, config: RewardConfig) -> None:
+    """ValueError where the settings are of a network of another size."""
+    vision, text = config.vision, config.text
+    if vision.width % vision.heads or text.width % text.heads:
+        raise ValueError(f"{vision.heads} and {text.heads} heads do not divide {vision.width} and {text.width}")
+    if settings.max_length > text.positions or len(settings.vocabulary) > text.vocabulary:
+        raise ValueError(f"it reads {text.positions} tokens of {text.vocabulary} words")

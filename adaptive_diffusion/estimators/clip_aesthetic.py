@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from .base import Estimator
-from .clip_names import State
-from .clip_net import VIT_L, embed_images, fill, read_image_tower
+from .clip_net import VIT_L, embed_images, read_image_tower
 from .clip_preprocess import crop_even
+from .filling import fill
+from .weights import State
 
 HEAD_LAYERS = (0, 2, 4, 6, 7)
 

@@ -1,9 +1,12 @@
 """One naming for CLIP's weights: open_clip's and OpenAI's names become those of transformers' CLIPModel."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
+
+from ..reading import told
+from .weights import State
 
 BLOCK = re.compile(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+)")
 IN_BLOCK = {
@@ -30,13 +33,15 @@ OUTSIDE = {
 TRANSPOSED = {"text_projection": "text_projection.weight", "visual.proj": "visual_projection.weight"}
 NOT_WEIGHTS = ("position_ids", "attn_mask", "input_resolution", "context_length", "vocab_size")
 
-State = Mapping[str, torch.Tensor]
-
 
 def transformers_names(state: State) -> dict[str, torch.Tensor]:
-    """The same weights under CLIPModel's names; names that are not known stay. Buffers and sizes are left out."""
+    """The same weights under CLIPModel's names; names that are not known stay. Buffers and sizes are left out.
+
+    ValueError where query, key and value cannot be told apart.
+    """
     weights = {key: tensor for key, tensor in state.items() if not key.endswith(NOT_WEIGHTS)}
-    return {name: part for key, tensor in weights.items() for name, part in _renamed(key, tensor)}
+    with told("CLIP's weights do not fit together; download the file again"):
+        return {name: part for key, tensor in weights.items() for name, part in _renamed(key, tensor)}
 
 
 def _renamed(key: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:

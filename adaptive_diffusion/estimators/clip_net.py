@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from .clip_names import State, transformers_names
+from .clip_names import transformers_names
+from .filling import fill
 from .vit import count_layers
+from .weights import State
 
 PROJECTIONS = {"vision": "visual_projection", "text": "text_projection"}
 IMAGE_TOWER = ("vision_model.", "visual_projection.")
@@ -51,22 +53,6 @@ def read_image_tower(state: State, form: Form, dtype: torch.dtype) -> Any:
 
     named = {key: tensor for key, tensor in transformers_names(state).items() if key.startswith(IMAGE_TOWER)}
     return _with_positions(fill(tower, named, dtype, "CLIP"))
-
-
-def fill(make: Callable[[State], nn.Module], state: State, dtype: torch.dtype, owner: str) -> nn.Module:
-    """What `make` builds for the sizes in `state`, with those weights in `dtype`; owner: whose they are, for errors.
-
-    ValueError where a weight is missing, unknown or misshaped.
-    """
-    try:
-        with torch.device("meta"):
-            module = make(state)
-        module.load_state_dict({key: tensor.to(dtype) for key, tensor in state.items()}, assign=True)
-    except KeyError as error:
-        raise ValueError(f"{owner}'s weight {error} is missing; download the file again") from None
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{owner}'s weights do not fit together ({_last_line(error)})") from None
-    return module
 
 
 def embed_images(clip: Any, images: torch.Tensor, prepare: Callable[[torch.Tensor, int], torch.Tensor]) -> torch.Tensor:
@@ -115,10 +101,6 @@ def _tower_sizes(state: State, tower: str, width: int, heads: int, form: Form) -
         "intermediate_size": len(state[f"{layers}0.mlp.fc1.weight"]),
         "projection_dim": len(state[f"{PROJECTIONS[tower]}.weight"]),
     }
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).splitlines()[-1].strip().rstrip(".")
 
 
 def _with_positions(module: nn.Module) -> nn.Module:

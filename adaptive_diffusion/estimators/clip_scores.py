@@ -8,11 +8,10 @@ import torch
 
 from .base import Estimator
 from .clip_aesthetic import Aesthetic
-from .clip_names import State
 from .clip_net import VIT_H, VIT_L, embed_images, embed_texts, read_clip
 from .clip_preprocess import crop_low, pad_whole
 from .clip_tokens import ClipTokenizer, OpenClipTokenizer
-from .weights import Shapes
+from .weights import Shapes, State
 
 HF_VISION = "vision_model.embeddings.patch_embedding.weight"
 HF_TEXT = "text_model.embeddings.token_embedding.weight"

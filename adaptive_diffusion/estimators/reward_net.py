@@ -65,6 +65,7 @@ class Head(nn.Module):
 class RewardNet(nn.Module):
     def __init__(self, config: RewardConfig, operations: Any = torch.nn):
         super().__init__()
+        self.image_size = config.vision.image_size
         self.blip = Blip(config, operations)
         self.mlp = Head(config, operations)
 

@@ -1,18 +1,23 @@
 """Opening weight files without running anything that lies in them."""
 
-import pickle
-import zipfile
-from collections.abc import Mapping
-from functools import lru_cache
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
+
+from ..reading import Unreadable, reading
+from .pickled import Foreign, Pairs, Tensor
+from .saved import listing
 
 SAFETENSORS = ".safetensors"
 EXTENSIONS = (SAFETENSORS, ".pt", ".pth", ".bin")
+MOST_HEADER = 16 * 2**20
 Shapes = Mapping[str, tuple[int, ...]]
+State = Mapping[str, torch.Tensor]
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -20,24 +25,16 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
     FileNotFoundError without the file; ValueError where it is damaged or holds anything but tensors.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no weight file '{path}'")
     if path.suffix != SAFETENSORS:
-        return _unpickled(path), {}
+        return _of_torch(path), {}
     with _opened(path) as file:
         return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
 def shapes(path: Path) -> Shapes:
-    """The shapes of a weight file's tensors by name, without reading its weights; kept until the file changes."""
-    stat = path.stat()
-    return _shapes(path, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=256)
-def _shapes(path: Path, changed: int, size: int) -> Shapes:
+    """The shapes of a weight file's tensors by name, without reading its weights."""
     if path.suffix != SAFETENSORS:
-        return {key: tuple(tensor.shape) for key, tensor in _unpickled(path).items()}
+        return {key: tensor.shape for key, tensor in _listed(path).items()}
     with _opened(path) as file:
         return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
 
@@ -45,35 +42,60 @@ def _shapes(path: Path, changed: int, size: int) -> Shapes:
 def tensor(path: Path, name: str) -> torch.Tensor:
     """One tensor of a weight file, without reading the others of a safetensors file."""
     if path.suffix != SAFETENSORS:
-        return _unpickled(path)[name]
+        return _of_torch(path)[name]
     with _opened(path) as file:
         return file.get_tensor(name)
 
 
-def _opened(path: Path) -> Any:
-    try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"'{path.name}' is not a whole safetensors file ({error}); download it again") from None
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, whatever fails in it told as its damage."""
+    _check_there(path)
+    with reading(path, f"'{path.name}' is not a whole safetensors file; download it again"):
+        with path.open("rb") as file:
+            [header] = struct.unpack("<Q", file.read(8))
+        if header > MOST_HEADER:
+            raise ValueError("a header that is longer than any")
+        with safe_open(path, framework="pt") as file:
+            yield file
 
 
-def _unpickled(path: Path) -> dict[str, torch.Tensor]:
-    zipped = zipfile.is_zipfile(path)
-    damaged = ValueError(f"'{path.name}' is not a whole file of weights; download it again")
-    if not zipped and _begins_as_zip(path):
-        raise damaged
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except pickle.UnpicklingError:
-        raise ValueError(f"'{path.name}' holds more than weights and was not opened; use a safetensors file") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError):
-        raise damaged from None
-    state = saved.get("state_dict", saved) if isinstance(saved, dict) else saved
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ValueError(f"'{path.name}' holds something else than weights by name; use the estimator's state dict")
-    return state
+def _of_torch(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file of torch.save, which is opened once it is known to hold nothing else."""
+    _listed(path)
+    with _reading(path), path.open("rb") as file:
+        zipped = file.read(1) == b"P"
+        return _state(torch.load(path, map_location="cpu", weights_only=True, mmap=zipped))
 
 
-def _begins_as_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+def _listed(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of torch.save by name, as its pickle describes them."""
+    _check_there(path)
+    with _reading(path):
+        saved = listing(path)
+        state = _state(dict(saved)) if type(saved) is Pairs else saved
+        if type(state) is not dict or not all(type(key) is str and type(state[key]) is Tensor for key in state):
+            raise Unreadable(f"'{path.name}' holds something else than weights by name; use the estimator's state dict")
+        return state
+
+
+def _state(saved: dict[Any, Any]) -> Any:
+    """A checkpoint's weights among what else it holds."""
+    found = saved.get("state_dict", saved)
+    return dict(found) if isinstance(found, (dict, Pairs)) else found
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    with reading(path, f"'{path.name}' is not a whole file of weights; download it again"):
+        try:
+            yield
+        except Foreign:
+            raise Unreadable(
+                f"'{path.name}' holds more than weights and was not opened; use a safetensors file"
+            ) from None
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no weight file '{path}'")

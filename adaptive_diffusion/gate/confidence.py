@@ -65,16 +65,31 @@ def threshold_interval(scores: Sequence[float], k: float) -> tuple[float, float]
 
     scores: (n,) independent scores, in any order, at least 1. k: 0..100. An end the scores cannot tell is infinite.
     """
-    n = len(scores)
+    return threshold_intervals(scores, [k])[0]
+
+
+def threshold_intervals(scores: Sequence[float], ks: Sequence[float]) -> list[tuple[float, float]]:
+    """`threshold_interval` at each of `ks`; the scores are sorted once."""
+    ordered = numpy.sort(scores)
+    return [_interval(ordered, k) for k in ks]
+
+
+def _interval(ordered: numpy.ndarray, k: float) -> tuple[float, float]:
+    n = len(ordered)
     _check(n, k)
     if k in (0, 100):
         return (math.inf, math.inf) if k else (-math.inf, -math.inf)
-    ordered, ranks = numpy.sort(scores), numpy.arange(1, n + 1)
     low, high = _safe_rank(n, k), n + 1 - _safe_rank(n, 100 - k)
     return (
-        float(numpy.interp(low, ranks, ordered)) if low >= 1 else -math.inf,
-        float(numpy.interp(high, ranks, ordered)) if high <= n else math.inf,
+        _at_rank(ordered, low) if low >= 1 else -math.inf,
+        _at_rank(ordered, high) if high <= n else math.inf,
     )
+
+
+def _at_rank(ordered: numpy.ndarray, rank: float) -> float:
+    """The score of a rank from 1 to n, between two scores where it is not whole."""
+    below = min(int(rank), max(1, len(ordered) - 1))
+    return float(numpy.interp(rank, (below, below + 1), ordered[[below - 1, min(below, len(ordered) - 1)]]))
 
 
 def prompts_to_halve(n: int, k: float) -> int:

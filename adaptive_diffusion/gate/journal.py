@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import append_lines, keep_lines, whole_lines
+from ..reading import parse_json, told
 from .student import differences
 
 FORMAT = "adaptive-diffusion journal"
@@ -62,18 +63,21 @@ class Journal:
 
 
 def _parsed(line: bytes, path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(line)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name} is damaged; delete it to begin this calibration again")
-    return content
+    with told(_damaged(path)):
+        content = parse_json(line)
+        if not isinstance(content, dict):
+            raise ValueError("no object")
+        return content
 
 
 def _batch(line: bytes, path: Path) -> dict[int, float]:
     content = _parsed(line, path)
-    first, scores = content.get("first"), content.get("scores")
-    if not isinstance(first, int) or not isinstance(scores, list) or not all(isinstance(s, float) for s in scores):
-        raise ValueError(f"{path.name} is damaged; delete it to begin this calibration again")
-    return dict(enumerate(scores, first))
+    with told(_damaged(path)):
+        first, scores = content["first"], content["scores"]
+        if type(first) is not int or not all(type(score) is float and math.isfinite(score) for score in scores):
+            raise ValueError("no scores")
+        return dict(enumerate(scores, first))
+
+
+def _damaged(path: Path) -> str:
+    return f"{path.name} is damaged; delete it to begin this calibration again"

@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from .confidence import threshold_interval
+import numpy
+
+from .confidence import threshold_intervals
 from .percentiles import PercentileTable
 
 DIGITS = 6
@@ -18,11 +20,10 @@ def outline(table: PercentileTable) -> dict[str, Any]:
         ks = sorted(table.percentiles)
         return {"k": ks, "scores": _told(table.percentiles[k] for k in ks)}
     inside = range(1, 100)
-    lows, highs = zip(*(threshold_interval(table.scores, k) for k in inside), strict=True)
-    scores = [table.scores[0], *(table.threshold(k) for k in inside), table.scores[-1]]
+    lows, highs = zip(*threshold_intervals(table.scores, inside), strict=True)
     return {
         "k": [0, *inside, 100],
-        "scores": _told(scores),
+        "scores": _told(numpy.percentile(table.scores, [0, *inside, 100])),
         "count": len(table.scores),
         "low": [None, *_told(lows), None],
         "high": [None, *_told(highs), None],

@@ -15,11 +15,13 @@ from typing import Any
 import numpy
 
 from ..files import write_atomically
+from ..reading import MOST_JSON, brief, read_json, told
 from .student import Student
 
 FORMAT = "adaptive-diffusion percentiles"
 VERSION = 1
 KNOTS = tuple(range(10, 100, 10))
+MOST_KNOTS, LONGEST = 10_000, 1_000
 _DESCRIPTION = ("estimator", "student", "prompts", "created", "source")
 
 
@@ -45,11 +47,9 @@ class PercentileTable:
     @classmethod
     def load(cls, path: Path) -> "PercentileTable":
         """Read a table file, in this project's form or the official {"10": score, ...}; ValueError if it is neither."""
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ValueError(f"table '{path.stem}' is not a complete JSON file ({error}); make it again") from error
-        return cls.parse(content, path.stem)
+        content = read_json(path, f"table '{path.stem}' is not a complete JSON file; make it again")
+        with told(f"table '{path.stem}' is damaged; make it again", ValueError):
+            return cls.parse(content, path.stem)
 
     @classmethod
     def parse(cls, content: Any, name: str) -> "PercentileTable":
@@ -60,7 +60,7 @@ class PercentileTable:
             return cls(name, _knots(content, name))
         if content.get("format") != FORMAT or content.get("version") != VERSION:
             raise ValueError(
-                f"table '{name}' has format {content.get('format')!r} version {content.get('version')!r}; "
+                f"table '{name}' has format {brief(content.get('format'))} version {brief(content.get('version'))}; "
                 f"this pack reads {FORMAT!r} version {VERSION}"
             )
         scores = _ascending(content.get("scores", ()), name)
@@ -68,9 +68,7 @@ class PercentileTable:
         _check_agreement(percentiles, scores, name)
         described = {key: content[key] for key in _DESCRIPTION if content.get(key)}
         for key, value in described.items():
-            kind, wanted = (str, "text") if key in ("created", "source") else (dict, "an object")
-            if not isinstance(value, kind):
-                raise ValueError(f"table '{name}' describes its {key} as {value!r}; expected {wanted}")
+            _check_description(key, value, name)
         return cls(name, percentiles, scores, **described)
 
     @classmethod
@@ -154,18 +152,41 @@ class PercentileTable:
             content[key] = dict(sorted(content[key].items()))
         content["percentiles"] = {f"{k:g}": score for k, score in sorted(self.percentiles.items())}
         content["scores"] = list(self.scores)
-        write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+        data = (json.dumps(content, indent=1) + "\n").encode()
+        if len(data) > MOST_JSON:
+            raise ValueError(
+                f"table '{self.name}' would hold {len(self.scores):,} scores, more than are read; add fewer"
+            )
+        write_atomically(path, data)
+
+
+def _check_description(key: str, value: Any, name: str) -> None:
+    """ValueError unless it is text or, for all but created and source, an object of short texts and numbers."""
+    kind, wanted = (str, "text") if key in ("created", "source") else (dict, "an object of texts and numbers")
+    parts = list(value.values()) if isinstance(value, dict) else []
+    if not isinstance(value, kind) or not all(part is None or _is_plain(part) for part in parts):
+        raise ValueError(f"table '{name}' describes its {key} as {brief(value)}; expected {wanted}")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= LONGEST
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 def _knots(content: Any, name: str) -> dict[float, float]:
     if not isinstance(content, dict) or not content:
         raise ValueError(f"table '{name}' holds no percentiles; expected an object such as {{\"50\": 0.6}}")
+    if len(content) > MOST_KNOTS:
+        raise ValueError(f"table '{name}' has {len(content):,} percentiles; keep {MOST_KNOTS:,} or fewer")
     try:
         knots = {float(k): score for k, score in content.items()}
-    except ValueError as error:
-        raise ValueError(f"table '{name}' has a percentile that is not a number ({error})") from error
+    except ValueError:
+        raise ValueError(f"table '{name}' has a percentile that is not a number in {brief([*content])}") from None
     if not all(0 < k < 100 for k in knots):
-        raise ValueError(f"table '{name}' has percentiles {sorted(knots)}; each must lie between 0 and 100")
+        raise ValueError(f"table '{name}' has percentiles {brief(sorted(knots))}; each must lie between 0 and 100")
+    if len(knots) < len(content):
+        raise ValueError(f"table '{name}' states a percentile twice, in two spellings; keep one of them")
     ordered = _finite([knots[k] for k in sorted(knots)], name)
     if list(ordered) != sorted(ordered):
         raise ValueError(f"table '{name}' is not monotone: its scores must not fall as the percentile rises")
@@ -175,10 +196,19 @@ def _knots(content: Any, name: str) -> dict[float, float]:
 def _finite(scores: Any, name: str) -> tuple[float, ...]:
     if not isinstance(scores, Sequence) or isinstance(scores, str):
         raise ValueError(f"table '{name}' has scores of type {type(scores).__name__}; expected a list of numbers")
-    for score in scores:
+    usual = {*map(type, scores)} <= {int, float}
+    for score in () if usual and _all_finite(scores) else scores:
         if isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) <= sys.float_info.max:
-            raise ValueError(f"table '{name}' has the score {score!r}; every score must be a finite number")
-    return tuple(float(score) for score in scores)
+            raise ValueError(f"table '{name}' has the score {brief(score)}; every score must be a finite number")
+    return tuple(map(float, scores))
+
+
+def _all_finite(scores: Sequence[float]) -> bool:
+    """Whether they are, at one look at all of them."""
+    try:
+        return bool(numpy.isfinite(numpy.array(scores, float)).all())
+    except OverflowError:
+        return False
 
 
 def _ascending(scores: Any, name: str) -> tuple[float, ...]:
@@ -191,8 +221,11 @@ def _deciles(scores: Sequence[float]) -> dict[float, float]:
 
 
 def _check_agreement(percentiles: Mapping[float, float], scores: Sequence[float], name: str) -> None:
-    for k, stated in percentiles.items() if scores else ():
-        if not math.isclose(numpy.percentile(scores, k), stated, rel_tol=1e-6, abs_tol=1e-6):
+    if not scores:
+        return
+    found = numpy.percentile(scores, [*percentiles]).tolist()
+    for (k, stated), at_k in zip(percentiles.items(), found, strict=True):
+        if not math.isclose(at_k, stated, rel_tol=1e-6, abs_tol=1e-6):
             raise ValueError(
                 f"table '{name}' states {stated:g} at {k:g} %, which its own raw scores contradict; make it again"
             )

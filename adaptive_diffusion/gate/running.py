@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_atomically
+from ..reading import Unreadable, brief, read_json, told
 from .digest import digest
 from .drift import WINDOW, RunningThreshold
 from .percentiles import PercentileTable
@@ -93,18 +94,16 @@ class RunningTable:
     @classmethod
     def load(cls, path: Path) -> "RunningTable":
         """Read a file that `save` wrote; ValueError where it is none, of another version or damaged."""
-        try:
-            content = json.loads(path.read_text("utf-8"))
+        damaged = f"running table '{path.stem}' is damaged; delete {path.name} to begin again"
+        content = read_json(path, damaged)
+        with told(damaged):
             found = (content.get("format"), content.get("version"))
-            read = _read(content) if found == (FORMAT, VERSION) else None
-        except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
-            raise ValueError(f"running table '{path.stem}' is damaged; delete {path.name} to begin again") from error
-        if read is None:
-            raise ValueError(
-                f"running table '{path.stem}' has format {found[0]!r} version {found[1]!r}; this pack reads "
-                f"{FORMAT!r} version {VERSION}; delete {path.name} to begin again"
-            )
-        return read
+            if found != (FORMAT, VERSION):
+                raise Unreadable(
+                    f"running table '{path.stem}' has format {brief(found[0])} version {brief(found[1])}; this pack "
+                    f"reads {FORMAT!r} version {VERSION}; delete {path.name} to begin again"
+                )
+            return _read(content)
 
     def save(self, path: Path) -> None:
         """Write the table as JSON; a reader sees the old file or the new one, never half of one."""

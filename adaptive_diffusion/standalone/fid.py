@@ -9,6 +9,7 @@ import torch
 from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
 
 from ..estimators.weights import read
+from ..reading import told
 from .galleries import read_batches
 
 WEIGHTS = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -25,10 +26,8 @@ def inception(weights: Path) -> torch.nn.Module:
     copy.seek(0)
     import torch_fidelity  # noqa: F401  torchmetrics takes the network from there
 
-    try:
+    with told(f"'{weights.name}' does not hold the weights of FID's Inception; download {WEIGHTS}"):
         return NoTrainInceptionV3("inception-v3-compat", ["2048"], copy, antialias=False)
-    except RuntimeError:
-        raise ValueError(f"'{weights.name}' does not hold the weights of FID's Inception; download {WEIGHTS}") from None
 
 
 @torch.inference_mode()

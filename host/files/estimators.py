@@ -6,6 +6,7 @@ import comfy.sd1_clip
 import folder_paths
 
 from ...adaptive_diffusion.estimators import EXTENSIONS, kind_of
+from .known import Known, texts
 from .tables import PACK
 
 DEMO = "demo"
@@ -25,7 +26,7 @@ def register_estimators() -> None:
 
 def estimator_choices() -> list[str]:
     """The demo's estimator, then every file that holds one; told from its keys, not by its name."""
-    return [DEMO, *(name for name, path in _files().items() if _complaint(path) is None)]
+    return [DEMO, *(name for name, path in _files().items() if _kind(path))]
 
 
 def estimator_path(name: str) -> Path:
@@ -35,13 +36,12 @@ def estimator_path(name: str) -> Path:
     files = _files()
     if name not in files:
         raise ValueError(f"there is no estimator '{name}'; choose one of {', '.join(estimator_choices())}")
-    if complaint := _complaint(files[name]):
-        raise ValueError(complaint)
+    kind_of(files[name])
     return files[name]
 
 
 def clip_vision_choices() -> list[str]:
-    return [NO_CLIP_VISION, *folder_paths.get_filename_list(CLIP_VISION)]
+    return [NO_CLIP_VISION, *texts(folder_paths.get_filename_list(CLIP_VISION))]
 
 
 def clip_vision_path(name: str) -> Path | None:
@@ -58,14 +58,9 @@ def _files() -> dict[str, Path]:
 
     ComfyUI remembers listings for a while, so a file that was listed may be gone.
     """
-    found = {name: folder for folder in reversed(FOLDERS) for name in folder_paths.get_filename_list(folder)}
+    found = {name: folder for folder in reversed(FOLDERS) for name in texts(folder_paths.get_filename_list(folder))}
     paths = {name: folder_paths.get_full_path(folder, name) for name, folder in found.items()}
     return {name: Path(path) for name, path in paths.items() if path is not None}
 
 
-def _complaint(path: Path) -> str | None:
-    try:
-        kind_of(path)
-    except (ValueError, OSError) as error:
-        return str(error)
-    return None
+_kind = Known(kind_of)

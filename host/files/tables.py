@@ -9,6 +9,10 @@ from typing import Any
 
 import folder_paths
 
+from ...adaptive_diffusion.gate.outline import outline
+from ...adaptive_diffusion.gate.percentiles import PercentileTable
+from .known import Known, tell_once, texts
+
 PACK = Path(__file__).resolve().parents[2]
 DEMO_MODELS = PACK / "demo_models"
 BUNDLED_TABLES = PACK / "percentiles"
@@ -24,8 +28,8 @@ def running_tables() -> Path:
 
 
 def table_choices() -> list[str]:
-    """`this run`, the bundled tables, then the user's own."""
-    return [THIS_RUN, *tables()]
+    """`this run`, the bundled tables, then the user's own, as far as they can be read."""
+    return [THIS_RUN, *(name for name, path in tables().items() if table_outline(path))]
 
 
 def tables() -> dict[str, Path]:
@@ -73,4 +77,14 @@ def _stems(folder: Path) -> list[str]:
         names = os.listdir(folder)
     except FileNotFoundError:
         return []
-    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    except OSError as error:
+        tell_once(f"the folder {folder} cannot be read ({error.strerror}); its tables are passed over")
+        return []
+    return sorted(name.removesuffix(".json") for name in texts(names) if name.endswith(".json"))
+
+
+def _outline(path: Path) -> dict[str, Any]:
+    return outline(PercentileTable.load(path))
+
+
+table_outline = Known(_outline)

@@ -6,14 +6,16 @@ import folder_paths
 
 from ...adaptive_diffusion.diffusion.guidance_embedding import takes_guidance
 from ...adaptive_diffusion.estimators.weights import SAFETENSORS
+from .known import Known, texts
 
 FOLDER = "diffusion_models"
 
 
 def unet_choices() -> list[str]:
     """The safetensors files in models/diffusion_models that do."""
-    names = (name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(SAFETENSORS))
-    return [name for name in names if _takes_guidance(folder_paths.get_full_path(FOLDER, name))]
+    names = (name for name in texts(folder_paths.get_filename_list(FOLDER)) if name.endswith(SAFETENSORS))
+    paths = {name: folder_paths.get_full_path(FOLDER, name) for name in names}
+    return [name for name, path in paths.items() if path is not None and _takes_guidance(Path(path))]
 
 
 def unet_path(name: str) -> Path:
@@ -24,8 +26,4 @@ def unet_path(name: str) -> Path:
     return Path(path)
 
 
-def _takes_guidance(path: str | None) -> bool:
-    try:
-        return path is not None and takes_guidance(Path(path))
-    except (ValueError, OSError):
-        return False
+_takes_guidance = Known(takes_guidance, tell=False)

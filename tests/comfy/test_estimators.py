@@ -1,6 +1,7 @@
 """Estimator files in ComfyUI's model folders, and estimators in its memory."""
 
 import gc
+import pathlib
 import weakref
 
 import comfy.model_management
@@ -130,10 +131,10 @@ def test_a_file_that_went_away_since_it_was_listed_is_no_choice(folders, reward)
 
 
 def test_a_file_that_may_not_be_read_is_no_choice(folders, reward, monkeypatch):
-    def refuse(path):
+    def refuse(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(module("host.files.estimators"), "kind_of", refuse)
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
     assert choices() == ["demo"]
 
 

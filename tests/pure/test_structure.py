@@ -9,7 +9,7 @@ import pytest
 
 PACK = Path(__file__).resolve().parents[2]
 FLOORS = [
-    ["adaptive_diffusion.files", "adaptive_diffusion.vocabulary", "adaptive_diffusion.prompts"],
+    [f"adaptive_diffusion.{name}" for name in ("files", "prompts", "reading", "vocabulary")],
     ["adaptive_diffusion.diffusion", "adaptive_diffusion.estimators", "adaptive_diffusion.presets"],
     ["adaptive_diffusion.gate"],
     ["adaptive_diffusion.report"],
