@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 MOST_STEPS = 400_000
+NEWEST_PROTOCOL = 5
 MOST_NUMBERED = 4_096
 ITEM_SIZES = {
     **dict.fromkeys(("torch ComplexDoubleStorage",), 16),
@@ -73,6 +74,10 @@ class Pickle:
                 raise Foreign(opcode.name)
             _STEPS[opcode.name](self, argument)
         return self.stack.pop()
+
+    def begin(self, protocol: int) -> None:
+        if not 2 <= protocol <= NEWEST_PROTOCOL:
+            raise ValueError("a protocol that there is not")
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -157,7 +162,7 @@ _STEPS: dict[str, Callable[[Pickle, Any], Any]] = {
     **dict.fromkeys(_GIVEN, Pickle.push),
     **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda pickle, place: pickle.push(pickle.memo[place])),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda pickle, place: pickle.memo.update({place: pickle.stack[-1]})),
-    "PROTO": lambda pickle, _: None,
+    "PROTO": lambda pickle, protocol: pickle.begin(protocol),
     "NONE": lambda pickle, _: pickle.push(None),
     "NEWTRUE": lambda pickle, _: pickle.push(True),
     "NEWFALSE": lambda pickle, _: pickle.push(False),
