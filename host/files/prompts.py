@@ -7,7 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...adaptive_diffusion.prompts import EXTENSIONS
+from ...adaptive_diffusion.columns import EXTENSIONS
 from .tables import PACK
 
 BUNDLED = {"bundled": "calibration.csv", "demo": "demo.csv"}

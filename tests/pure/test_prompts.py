@@ -1,5 +1,6 @@
 import csv
 import hashlib
+import io
 import statistics
 import time
 import tracemalloc
@@ -8,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from adaptive_diffusion import prompts as module
-from adaptive_diffusion.prompts import prompt_seeds, read_prompts
+from adaptive_diffusion.prompts import (
+    check_text,
+    continues,
+    described,
+    every_prompt,
+    prompt_seeds,
+    read_prompts,
+    repeated,
+)
 from training.prompt_file import captions
 
 BUNDLED = Path(__file__).resolve().parents[2] / "prompts" / "calibration.csv"
@@ -68,6 +77,72 @@ def test_each_different_prompt_comes_once_in_the_files_order(written):
     assert read_prompts(written("p.txt", "b\na\nb \n A\na\n")) == ["b", "a", "A"]
 
 
+COLUMNS = ["caption", "Category", "Note"]
+ROWS = [["a cat", "Animals", ""], ["a dog, asleep", "Animals", "not; awake"], ["three öre", "", "coins"]]
+
+
+def spreadsheet(mark: str) -> str:
+    """The rows as a spreadsheet program writes them, with quotes where they are needed."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=mark).writerows([COLUMNS, *ROWS])
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("name_and_mark", ["p.csv,", "p.csv;", "p.csv\t", "p.tsv\t", "p.txt\t"])
+def test_whatever_a_spreadsheet_program_exports_is_read(name_and_mark, encoding, written):
+    name, mark = name_and_mark[:-1], name_and_mark[-1]
+    bom = "\ufeff" if encoding == "utf-16-be" else ""
+    assert read_prompts(written(name, (bom + spreadsheet(mark)).encode(encoding))) == THREE
+
+
+def test_quotes_in_tsv_stand_for_themselves_unless_they_enclose_the_cell(written):
+    rows = [
+        '"STOP" painted on a wall\t',
+        'a sign, "OPEN", in red\t5" high',
+        '"a ""quoted"" cat, asleep"\tx',
+    ]
+    expected = ['"STOP" painted on a wall', 'a sign, "OPEN", in red', 'a "quoted" cat, asleep']
+    assert read_prompts(written("p.tsv", "\n".join(["Prompt\tNote", *rows])), "Prompt") == expected
+
+
+def test_a_column_named_by_one_mark_is_not_cut_by_another(written):
+    assert read_prompts(written("p.csv", "id;text, short\n1;a cat, asleep\n"), "text, short") == ["a cat, asleep"]
+    assert read_prompts(written("p.csv", "caption\na cat; asleep\n")) == ["a cat; asleep"]
+
+
+def test_every_line_is_given_where_repeated_ones_count(written, monkeypatch):
+    path = written("p.txt", "b\na\n\nb \n A\na\n")
+    assert every_prompt(path) == ["b", "a", "b", "A", "a"]
+    monkeypatch.setattr(module, "MOST_PROMPTS", 4)
+    with pytest.raises(ValueError, match="'p.txt' holds more than 4 prompts; take them in parts"):
+        every_prompt(path)
+    with pytest.raises(ValueError, match="'none.txt' holds no prompts; write"):
+        every_prompt(written("none.txt", "\n"))
+
+
+def test_several_pictures_of_a_prompt_come_in_a_row():
+    assert repeated(["a", "b"], 3) == ["a", "a", "a", "b", "b", "b"]
+    with pytest.raises(ValueError, match="pictures is 0; choose at least 1"):
+        repeated(["a"], 0)
+    with pytest.raises(ValueError, match="2 prompts with 50,001 pictures each are over 100,000 images; choose fewer"):
+        repeated(["a", "b"], 50_001)
+
+
+def test_prompts_that_begin_with_the_recorded_ones_continue_them():
+    recorded = described(["a", "b"], 7)
+    assert continues(["a", "b"], recorded) and continues(["a", "b", "c"], recorded)
+    assert not continues(["a"], recorded) and not continues(["b", "a", "c"], recorded)
+
+
+@pytest.mark.parametrize("prompt", ["a \ud800 cat", "\udfff", "a\0b"])
+def test_what_is_no_character_is_refused_in_letters_that_any_log_holds(prompt):
+    with pytest.raises(ValueError, match="which is no character; write it anew") as caught:
+        check_text(prompt)
+    assert str(caught.value).isascii() and "\0" not in str(caught.value)
+    check_text("a 😀 cat")
+
+
 def many(written, prompts=None) -> Path:
     return written("many.txt", "\n".join(prompts or [f"prompt {i} of many" for i in range(500)]))
 
@@ -110,19 +185,30 @@ def test_seeds_count_up_and_stay_in_64_bits():
 
 
 REFUSED = [
-    ("p.pdf", "x", "'p.pdf' is no prompt file; choose one that ends in .csv, .txt, .jsonl"),
+    ("p.pdf", "x", "'p.pdf' is no prompt file; choose one that ends in .csv, .tsv, .txt, .jsonl"),
     ("p", "x", "'p' is no prompt file"),
     ("p.csv", "", "'p.csv' holds no prompts; write"),
     ("p.csv", "caption\n", "'p.csv' holds no prompts"),
     ("p.txt", "\ufeff\n \n", "'p.txt' holds no prompts"),
     ("p.csv", "id,text\n1,a cat\n", "line 1 of 'p.csv' has no column 'caption', only 'id', 'text'; name one of these"),
-    ("p.csv", "id;caption\n", "line 1 of 'p.csv' has no column 'caption', only 'id;caption'"),
+    ("p.csv", "id;text\n", "line 1 of 'p.csv' has no column 'caption', only 'id', 'text'"),
+    (
+        "p.csv",
+        "id;caption\n1;a;b\n",
+        "line 2 of 'p.csv' has 3 cells, the header 2; put quotes around a prompt with semi",
+    ),
+    ("p.tsv", "Prompt\tNote\na cat\t\n", "line 1 of 'p.tsv' has no column 'caption', only 'Prompt', 'Note'; name one"),
+    ("p.tsv", "caption\tNote\na\tb\tc\n", "line 2 of 'p.tsv' has 3 cells, the header 2; put quotes around a prompt"),
+    ("p.tsv", 'caption\tNote\n"a\nb"\tc\n', "line 2 of 'p.tsv' opens a quote that it does not close; close it, or"),
+    ("p.txt", "a cat\tAnimals\na dog\tAnimals\n", "line 1 of 'p.txt' has no column 'caption', only 'a cat', 'Animals'"),
     ("p.csv", "caption\na cat\na cat, a dog\n", "line 3 of 'p.csv' has 2 cells, the header 1; put quotes"),
     ("p.csv", 'caption\na\n"b\nc\n', "line 3 of 'p.csv' unexpected end of data; check its quotes"),
     ("p.csv", 'caption\n"a" b\n', "line 2 of 'p.csv' ',' expected after '\"'; check its quotes"),
     ("p.txt", "a\nb\ncafé\n".encode("latin-1"), "line 3 of 'p.txt' is not UTF-8 text; save the file as UTF-8"),
     ("p.csv", 'caption\n"a\nb\n\xe9"'.encode("latin-1"), "line 4 of 'p.csv' is not UTF-8 text"),
-    ("p.txt", "a cat".encode("utf-16"), "line 1 of 'p.txt' is not UTF-8 text"),
+    ("p.txt", "a cat".encode("utf-16") + b"x", "line 1 of 'p.txt' is not UTF-8 text"),
+    ("p.txt", "a cat".encode("utf-32"), "line 1 of 'p.txt' is not UTF-8 text"),
+    ("p.txt", "a \ud800".encode("utf-16", "surrogatepass"), "line 1 of 'p.txt' is not UTF-8 text"),
     ("p.txt", "a\ncat".encode("utf-16-le"), "line 1 of 'p.txt' is not UTF-8 text"),
     ("p.txt", b"a\n\x89PNG\r\n\x1a\n\0\0", "line 2 of 'p.txt' is not UTF-8 text"),
     ("p.csv", b"caption\na\0b\n", "line 2 of 'p.csv' is not UTF-8 text"),
