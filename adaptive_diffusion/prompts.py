@@ -5,7 +5,7 @@ A file is read line by line, so memory is needed for what is returned, not for t
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,16 @@ def check_text(prompt: str) -> None:
         )
 
 
+def cut(reader: str, most: int, count: Callable[[str], int], prompts: Iterable[str]) -> list[str]:
+    """A sentence for every different prompt of which `reader` reads only the first `most` tokens of `count`."""
+    counted = {prompt: count(prompt) for prompt in prompts}
+    return [
+        f"{reader} reads the first {most} of {number} tokens of {prompt[:40].strip() + '...'!r}"
+        for prompt, number in counted.items()
+        if number > most
+    ]
+
+
 def prompt_seeds(seed: int, count: int) -> list[int]:
     """A seed for each of `count` prompts: seed, seed + 1 ..., beginning again at 0 after 64 bits."""
     return [(seed + index) % 2**64 for index in range(count)]
@@ -73,9 +83,10 @@ def described(prompts: Sequence[str], seed: int) -> dict[str, Any]:
     return {"count": len(prompts), "seed": seed, "sha256": digest}
 
 
-def continues(prompts: Sequence[str], recorded: Mapping[str, Any]) -> bool:
-    """Whether prompts that were `described` so are the first of these."""
-    return described(prompts[: recorded["count"]], recorded["seed"]) == recorded
+def continues(prompts: Sequence[str], seed: int, recorded: Any) -> bool:
+    """Whether prompts that were `described` as what is `recorded` are the first of these, with the same seeds."""
+    count = recorded.get("count") if isinstance(recorded, dict) else None
+    return isinstance(count, int) and described(prompts[:count], seed) == recorded
 
 
 def _prompts(path: Path, column: str) -> Iterator[str]:

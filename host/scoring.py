@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..adaptive_diffusion.estimators import Estimator
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.digest import image_digests
 from ..adaptive_diffusion.gate.verdicts import Verdicts
@@ -56,18 +55,6 @@ def spread_prompts(prompts: Sequence[str], sizes: Sequence[int]) -> list[tuple[s
         f"{len(prompts)} prompts do not fit {len(sizes)} batches of {sum(sizes)} images; "
         "give one, one for each batch or one for each image"
     )
-
-
-def truncated(estimator: Estimator, prompts: Sequence[str]) -> list[str]:
-    """A sentence for every different prompt of which the estimator reads only the beginning."""
-    if not estimator.uses_prompt:
-        return []
-    counted = {text: estimator.count_tokens(text) for text in prompts}
-    return [
-        f"{estimator.name} reads the first {estimator.max_tokens} of {count} tokens of '{text[:40].strip()}...'"
-        for text, count in counted.items()
-        if count > estimator.max_tokens
-    ]
 
 
 def _rejected(decision: GateDecision, images: torch.Tensor, prompts: Sequence[str]) -> Pictures:

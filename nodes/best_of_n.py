@@ -17,7 +17,7 @@ from ..host.node import AdaptiveNode, EstimatorLink, ScoresLink, StudentInfoLink
 from ..host.rows.lists import per_batch
 from ..host.sampling.search import Kept, Searcher
 from ..host.sampling.student import other_steps, plan_student
-from ..host.scoring import spread_prompts, truncated
+from ..host.scoring import spread_prompts
 from ..host.shown import show_text
 from .sampling_inputs import student_inputs
 
@@ -71,7 +71,7 @@ class BestOfN(AdaptiveNode):
         told = [replace(student, candidates=each.candidates, spent=each.spent) for student, each in pairs]
         shown = _payload(kept, threshold, expected_candidates(candidates, k))
         notes = [*warnings_of(chosen, told), *dict.fromkeys(text for pair in planned for text in other_steps(*pair))]
-        cut = truncated(judge, [text for texts in prompts for text in texts])
+        cut = judge.cut([text for texts in prompts for text in texts])
         show_text(cls.hidden, "\n".join([_summary(shown, told), *notes, *cut]))
         latents, images, scores, *_ = map(list, zip(*kept, strict=True))
         return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})

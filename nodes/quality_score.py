@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..host.node import AdaptiveNode, DecisionLink, EstimatorLink, ScoresLink
-from ..host.scoring import first_look, second_look, truncated
+from ..host.scoring import first_look, second_look
 from ..host.shown import show_text
 from ..host.thumbnails import thumbnails
 
@@ -56,7 +56,7 @@ class QualityScore(AdaptiveNode):
         scores = [batch.scored(estimator) for batch in batches]
         values = [value for group in scores for value in group.values]
         judge = estimator.estimator
-        cut = truncated(judge, [text for batch in batches for text in batch.prompts])
+        cut = judge.cut([text for batch in batches for text in batch.prompts])
         show_text(cls.hidden, "\n".join([_listed(judge.name, values), *cut]))
         shown = {
             "estimator": judge.name,

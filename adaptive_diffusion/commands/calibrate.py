@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..prompts import prompt_seeds, read_prompts
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, fill
+from .reading import warn_of_cut
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
@@ -39,7 +40,7 @@ def run(chosen: argparse.Namespace) -> str:
         from ..standalone import models
     _complete(chosen)
     models.check(chosen.student)
-    models.check_words([*prompts, chosen.negative or ""], chosen.student, chosen.estimator)
+    models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.estimator)
     estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
     made_by = {"name": estimator.name, "dtype": estimator.dtype}
     task = Task(made_by, _student(chosen), prompts, chosen.seed, chosen.batch)
@@ -80,9 +81,12 @@ def _score(
     """The scores of the batches that begin with these prompts."""
     from ..standalone import models
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
+    from ..standalone.reading import cut_by
 
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
     pipeline, seeds = AdaptiveDiffusionPipeline(estimator, student, None), prompt_seeds(task.seed, len(task.prompts))
+    warn_of_cut(cut_by("the student", student, [*task.prompts, chosen.negative or ""]))
+    warn_of_cut(estimator.cut(task.prompts))
     width, height = chosen.size
     for first in starts:
         rows = slice(first, first + task.batch)

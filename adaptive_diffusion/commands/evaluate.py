@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..prompts import read_prompts
+from ..prompts import every_prompt
 from .libraries import needing
 from .options import add_prompts, add_scoring
+from .reading import warn_of_cut
 
 if TYPE_CHECKING:
     from ..standalone.evaluation import Judge, Judged
@@ -44,7 +45,7 @@ def run(chosen: argparse.Namespace) -> str:
     with needing("standalone"):
         from ..standalone import evaluation
         from ..standalone.galleries import open_gallery
-    prompts = read_prompts(chosen.prompts, chosen.column) if chosen.prompts else []
+    prompts = every_prompt(chosen.prompts, chosen.column) if chosen.prompts else []
     galleries = [open_gallery(folder, prompts) for folder in chosen.folders]
     if len(galleries) == 2:
         evaluation.check_pair(*galleries)
@@ -62,9 +63,13 @@ def _judged(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "Judg
     """Every judge's scores of every gallery."""
     from tqdm import tqdm
 
+    from ..estimators import Estimator
     from ..standalone.evaluation import scores
 
     judges = [_judge(name, chosen) for name in chosen.judge or ([] if chosen.fid else ["demo"])]
+    for judge in judges:
+        if isinstance(judge, Estimator):
+            warn_of_cut(judge.cut([prompt for gallery in galleries for prompt in gallery.prompts]))
     total = len(judges) * sum(len(gallery.images) for gallery in galleries)
     with tqdm(total=total, unit="image", disable=None) as bar:
         return [(judge.name, [scores(judge, gallery, bar.update) for gallery in galleries]) for judge in judges]

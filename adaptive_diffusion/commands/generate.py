@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..prompts import described, prompt_seeds, read_prompts
+from ..prompts import described, prompt_seeds, read_prompts, repeated
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, fill, positive
+from .reading import warn_of_cut
 
 if TYPE_CHECKING:
     from ..gate.percentiles import PercentileTable
@@ -26,11 +27,13 @@ def add(commands: argparse._SubParsersAction) -> None:
         "generate",
         help="draw prompts into a folder",
         description="Draw one prompt or a file of them: images, and a line for each in images.jsonl. The same command "
-        "goes on where it was stopped. Without other models the demo's are used.",
+        "goes on where it was stopped, or with prompts that were added at the end. Without other models the demo's are "
+        "used.",
     )
     parser.add_argument("prompt", nargs="?", help="what to draw, where there is no file of prompts")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the images")
     add_prompts(parser, required=False)
+    parser.add_argument("--pictures", type=positive, default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
     parser.add_argument(
         "--teacher", help="folder of the slow model, in diffusers' format (with the demo student: demo)"
@@ -60,10 +63,10 @@ def run(chosen: argparse.Namespace) -> str:
         from ..standalone import models, runs
     _complete(chosen)
     models.check(chosen.student, chosen.teacher)
-    models.check_words([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
+    models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
     table = models.load_table(chosen.table) if chosen.table else None
     about = _about(chosen, prompts, table)
-    with runs.opened(chosen.out, about, len(prompts), chosen.batch) as kept:
+    with runs.opened(chosen.out, about, prompts, chosen.batch) as kept:
         if not kept.complete:
             _draw(chosen, kept, prompts, table)
         return _summary(kept)
@@ -73,8 +76,8 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
     if (chosen.prompt is None) == (chosen.prompts is None):
         raise ValueError("give either a prompt or a file of them with --prompts")
     if chosen.prompt is not None:
-        return [chosen.prompt]
-    return read_prompts(chosen.prompts, chosen.column, chosen.count, chosen.seed)
+        return repeated([chosen.prompt], chosen.pictures)
+    return repeated(read_prompts(chosen.prompts, chosen.column, chosen.count, chosen.seed), chosen.pictures)
 
 
 def _complete(chosen: argparse.Namespace) -> None:
@@ -114,10 +117,13 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "P
     from tqdm import tqdm
 
     from ..standalone.generation import generate
+    from ..standalone.reading import cut_by
 
     pipeline = _pipeline(chosen)
     if table:
         table.check_estimator(pipeline.estimator.name, pipeline.estimator.dtype)
+    warn_of_cut(cut_by("the student", pipeline.student, [*prompts, chosen.negative or ""]))
+    warn_of_cut(pipeline.estimator.cut(prompts))
     seeds = prompt_seeds(chosen.seed, kept.total)
     with tqdm(total=kept.total, initial=len(kept.records), unit="image", disable=None) as bar:
         for records in generate(pipeline, kept, prompts, seeds, {"table": table, **_settings(chosen)}):

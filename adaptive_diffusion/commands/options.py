@@ -27,9 +27,9 @@ def size(text: str) -> tuple[int, int]:
 
 
 def add_prompts(parser: argparse.ArgumentParser, required: bool) -> None:
-    kinds = "prompts: CSV, JSONL, or TXT with one a line"
+    kinds = "prompts: CSV, TSV, JSONL, or TXT with one a line"
     parser.add_argument("--prompts", type=Path, metavar="FILE", required=required, help=kinds)
-    parser.add_argument("--column", default=CAPTION, help="column of a CSV or key of a JSONL file (%(default)s)")
+    parser.add_argument("--column", default=CAPTION, help="column of a CSV or TSV, key of a JSONL file (%(default)s)")
 
 
 def add_student(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ..prompts import check_text, cut
+
 
 class Estimator(ABC):
     """A network that says how good an image is for its prompt; higher is better.
@@ -31,6 +33,10 @@ class Estimator(ABC):
     def count_tokens(self, prompt: str) -> int:
         """How many tokens the whole prompt has, start and end included; more than `max_tokens` are not read."""
         return 0
+
+    def cut(self, prompts: Sequence[str]) -> list[str]:
+        """A sentence for every different prompt of which it reads only the beginning."""
+        return cut(self.name, self.max_tokens, self.count_tokens, prompts) if self.uses_prompt else []
 
     @property
     def weight(self) -> torch.Tensor:
@@ -81,6 +87,8 @@ def prompt_per_image(prompts: str | Sequence[str], count: int) -> list[str]:
 
 
 def check_prompts(prompts: Sequence[str]) -> None:
-    """ValueError where a prompt is empty."""
-    if any(not text.strip() for text in prompts):
-        raise ValueError("an image cannot be scored for an empty prompt; give the prompt it was drawn from")
+    """ValueError where a prompt is empty or no text."""
+    for text in prompts:
+        if not text.strip():
+            raise ValueError("an image cannot be scored for an empty prompt; give the prompt it was drawn from")
+        check_text(text)

@@ -10,6 +10,7 @@ from diffusers import DiffusionPipeline
 from .. import estimators
 from ..estimators import Estimator
 from ..gate.percentiles import PercentileTable
+from ..prompts import check_text
 from . import demo
 from .drawing import Pipeline
 
@@ -42,8 +43,10 @@ def check(*names: str | None) -> None:
             raise FileNotFoundError(f"there is no model in '{name}'; name a folder with diffusers' model_index.json")
 
 
-def check_words(prompts: Sequence[str], *names: str | None) -> None:
-    """ValueError where a model is the demo's and a prompt has words that it does not know."""
+def check_prompts(prompts: Sequence[str], *names: str | None) -> None:
+    """ValueError where a prompt is no text, or a model is the demo's and it has words that it does not know."""
+    for prompt in prompts:
+        check_text(prompt)
     if DEMO in names:
         demo.check_prompt(" ".join(prompts))
 

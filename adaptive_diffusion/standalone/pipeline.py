@@ -18,6 +18,7 @@ from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
 from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.percentiles import PercentileTable
+from ..prompts import check_text
 from .drawing import Drawn, Pipeline, accepts, draw
 from .entry import entered
 from .handover import start_of
@@ -139,6 +140,7 @@ class AdaptiveDiffusionPipeline:
         table: where the threshold comes from; without one, from this run's own scores.
         """
         prompts = _prompts(prompt)
+        check_text(negative_prompt or "")
         seeds = _seeds(seed, len(prompts))
         teacher_steps = num_inference_steps_teacher
         _check_counts(num_inference_steps_student, teacher_steps, batch_size)
@@ -264,6 +266,7 @@ def _prompts(prompt: str | Sequence[str]) -> list[str]:
     for number, text in enumerate(prompts):
         if not text.strip():
             raise ValueError(f"prompt {number} is empty; say what its image should show")
+        check_text(text)
     return prompts
 
 

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from ..files import append_lines, keep_lines, sweep, whole_lines, write_atomically
-from ..prompts import MOST_PROMPTS
+from ..prompts import MOST_PROMPTS, continues
 
 FORMAT = "adaptive-diffusion run"
 VERSION = 1
@@ -48,17 +48,18 @@ class Run:
 
 
 @contextmanager
-def opened(folder: Path, about: Mapping[str, Any], total: int, batch: int) -> Iterator[Run]:
+def opened(folder: Path, about: Mapping[str, Any], prompts: Sequence[str], batch: int) -> Iterator[Run]:
     """The run in `folder`, begun now or gone on with; ValueError where it is another, damaged or being written.
 
-    about: what must be the same for a run to go on where another stopped, as JSON.
+    about: what must be the same for a run to go on where another stopped, as JSON; but `prompts` may begin with those
+    of the other, which are then `described` there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK, timeout=0):
-            _check_about(folder, json.loads(json.dumps({"format": FORMAT, "version": VERSION, **about})))
+            _check_about(folder, json.loads(json.dumps({"format": FORMAT, "version": VERSION, **about})), prompts)
             sweep(folder)
-            yield Run(folder, total, batch)
+            yield Run(folder, len(prompts), batch)
     except Timeout:
         raise ValueError(f"another process is writing to '{folder}'; wait for it, or choose another folder") from None
 
@@ -80,21 +81,21 @@ def _sweep_images(folder: Path, records: Sequence[Record]) -> None:
             path.unlink()
 
 
-def _check_about(folder: Path, about: dict[str, Any]) -> None:
+def _check_about(folder: Path, about: dict[str, Any], prompts: Sequence[str]) -> None:
     """Begin a run, or compare it with the one that has records already."""
     path = folder / ABOUT
     if not path.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise ValueError(f"'{folder}' holds files of something else; choose another folder")
-    if not whole_lines(folder / RECORDS):
-        write_atomically(path, json.dumps(about, indent=1, ensure_ascii=False).encode() + b"\n")
-        return
-    found = _object(path)
+    found = _object(path) if whole_lines(folder / RECORDS) else about
+    grown = continues(prompts, about["prompts"]["seed"], found.get("prompts"))
     for key in about:
-        if found.get(key) != about[key]:
+        if found.get(key) != about[key] and not (grown and key == "prompts"):
             raise ValueError(
                 f"the run in '{folder}' has {key} {found.get(key)!r} instead of {about[key]!r}; "
                 "choose another folder, or the same settings to go on with it"
             )
+    if found is about or found["prompts"] != about["prompts"]:
+        write_atomically(path, json.dumps(about, indent=1).encode() + b"\n")
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -228,6 +228,13 @@ def test_scores_and_cut_prompts_are_said_on_the_node(reward, comfy_app):
     assert all_read.ui["scores"]["adaptive_scores"][0]["truncated"] == []
 
 
+def test_a_prompt_that_is_no_text_is_one_sentence(reward, comfy_app):
+    comfy_app.give["images"] = images(2)
+    for judge in (reward, "demo"):
+        said = comfy_app.fails(scoring(judge, "red \ud800 circle"))
+        assert said.startswith("Quality Score: the prompt 'red \\ud800 circle' holds '\\ud800', which is no character")
+
+
 def test_many_scores_are_not_all_written_on_the_node(reward, comfy_app):
     comfy_app.give["images"] = images(18)
     text = comfy_app.run(scoring(reward)).texts["scores"]

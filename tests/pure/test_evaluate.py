@@ -147,6 +147,23 @@ def test_a_plain_folder_is_judged_by_name_with_the_prompts_of_a_file(right, tmp_
     assert "steps" not in said
 
 
+def test_a_prompt_that_stands_there_several_times_has_as_many_pictures(tmp_path, capsys):
+    prompts = [PROMPTS[0], PROMPTS[0], PROMPTS[1]]
+    folder = write_folder(tmp_path / "plain", [PICTURES[0], PICTURES[0], PICTURES[1]])
+    (tmp_path / "prompts.tsv").write_text("Prompt\tCategory\n" + "".join(f"{prompt}\tx\n" for prompt in prompts))
+    table = ["--prompts", tmp_path / "prompts.tsv", "--column", "Prompt"]
+    assert cells(evaluate(capsys, folder, *table, "--judge", "oracle"), "oracle")[2] == "3"
+
+
+def test_a_judge_that_does_not_read_a_whole_prompt_says_so(right, monkeypatch, capsys):
+    judge = demo.load_estimator()
+    judge.max_tokens = 5
+    monkeypatch.setattr(models, "load_estimator", lambda *_: judge)
+    main(["evaluate", str(right)])
+    [line] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert re.fullmatch(r"warning: Demo reads the first 5 of \d+ tokens of 'a .*\.\.\.', and cuts \d+ more", line)
+
+
 def test_images_of_several_sizes_are_judged_in_their_order(tmp_path, capsys):
     folder = write_run(tmp_path / "sizes", PICTURES)
     for i in (0, 3, 4):

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from adaptive_diffusion.__main__ import main
+from adaptive_diffusion.estimators import Estimator
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.gate.student import Student, differences
 from adaptive_diffusion.standalone import demo, models, runs
@@ -165,6 +166,83 @@ def test_a_teacher_that_draws_anew_takes_the_steps_it_needs_alone(tmp_path):
     settings = demo.settings()
     assert settings["teacher"]["steps_alone"] != settings["teacher"]["steps"]
     assert record["steps"] == settings["student"]["steps"] + settings["teacher"]["steps_alone"]
+
+
+def test_several_pictures_of_a_prompt_are_drawn_from_seeds_of_their_own(tmp_path):
+    main(["generate", PROMPTS[0], "--out", str(tmp_path / "three"), "--k=0", "--pictures=3", f"--seed={SEED}"])
+    records = runs.read(tmp_path / "three")
+    assert [(record["prompt"], record["seed"]) for record in records] == [(PROMPTS[0], SEED + i) for i in range(3)]
+    assert len({picture.tobytes() for picture in pixels(tmp_path / "three")}) == 3
+
+
+def test_prompts_added_to_the_file_are_drawn_into_the_finished_run(files, tmp_path):
+    generate(**files)
+    before = pixels(files["out"])
+    files["prompts"].write_text("\n".join([*PROMPTS, demo.PROMPTS[7]]))
+    generate(**files)
+    generate(**files | {"out": tmp_path / "at once"})
+    assert without_seconds(files["out"]) == without_seconds(tmp_path / "at once")
+    assert (pixels(files["out"]) == pixels(tmp_path / "at once")).all()
+    assert abs(pixels(files["out"])[:6].astype(int) - before[:6]).max() == 0
+    assert len(before) == len(PROMPTS) and len(runs.read(files["out"])) == len(PROMPTS) + 1
+
+
+class Lenient(Estimator):
+    """Likes every image of any prompt; reads nine words of it."""
+
+    name, max_tokens = "Demo", 9
+
+    def __init__(self):
+        super().__init__(torch.nn.Linear(1, 1))
+
+    def encode(self, images):
+        return images
+
+    def judge(self, features, prompts):
+        return torch.ones(len(prompts))
+
+    def count_tokens(self, prompt):
+        return len(prompt.split())
+
+
+CUT = ("the student reads the first 24", "Demo reads the first 9")
+LONG = "a small red circle left of a large blue square and a green cross above and a yellow triangle below on sky"
+
+
+@pytest.mark.parametrize("command", ["generate", "calibrate"])
+def test_prompts_that_a_model_cuts_are_told_in_a_line_each(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(models, "load_estimator", lambda *_: Lenient())
+    prompts = [f"{LONG} and {LONG}", LONG, PROMPTS[0]]
+    (tmp_path / "long.txt").write_text("\n".join(prompts))
+    given = [f"--prompts={tmp_path / 'long.txt'}", f"--out={tmp_path / 'out.json'}", "--negative", f"{LONG} {LONG}"]
+    main([command, *given, "--student-steps=1", *(["--k=0"] if command == "generate" else [])])
+    said = [f"warning: {cut} of .. tokens of 'a small red circle .*', and cuts 1 more" for cut in CUT]
+    assert all(map(re.fullmatch, said, capsys.readouterr().err.splitlines()))
+
+
+@pytest.mark.parametrize("option", ["--negative=a \udcff", "a \udcff cat"])
+def test_what_is_no_text_is_one_sentence_before_anything_is_loaded_or_written(option, tmp_path, monkeypatch, capsys):
+    for name in ("load_student", "load_teacher", "load_estimator"):
+        monkeypatch.setattr(models, name, never)
+    prompt = [PROMPTS[0]] if option.startswith("--") else []
+    folder = str(PACK / "demo_models")
+    with pytest.raises(SystemExit, match="^2$"):
+        main(
+            [
+                "generate",
+                *prompt,
+                option,
+                "--out",
+                str(tmp_path / "x"),
+                "--k=0",
+                "--student",
+                folder,
+                "--estimator=y.pt",
+            ]
+        )
+    said = capsys.readouterr().err
+    assert said.startswith("error: the prompt 'a \\udcff") and said.count("\n") == 1
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_complete_run_loads_no_model_and_changes_nothing(files, monkeypatch, capsys):

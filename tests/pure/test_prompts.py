@@ -131,8 +131,10 @@ def test_several_pictures_of_a_prompt_come_in_a_row():
 
 def test_prompts_that_begin_with_the_recorded_ones_continue_them():
     recorded = described(["a", "b"], 7)
-    assert continues(["a", "b"], recorded) and continues(["a", "b", "c"], recorded)
-    assert not continues(["a"], recorded) and not continues(["b", "a", "c"], recorded)
+    assert continues(["a", "b"], 7, recorded) and continues(["a", "b", "c"], 7, recorded)
+    assert not continues(["a"], 7, recorded) and not continues(["b", "a", "c"], 7, recorded)
+    assert not continues(["a", "b", "c"], 8, recorded)
+    assert not any(continues(["a", "b"], 7, damaged) for damaged in (None, [], {}, {"count": "2"}, {"count": -1}))
 
 
 @pytest.mark.parametrize("prompt", ["a \ud800 cat", "\udfff", "a\0b"])

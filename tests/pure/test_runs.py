@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from adaptive_diffusion import files
+from adaptive_diffusion.prompts import described
 from adaptive_diffusion.standalone import runs
 
-ABOUT = {"prompts": {"count": 7}, "k": 50.0, "size": (64, 64), "batch": 2}
 TOTAL, BATCH = 7, 2
+PROMPTS = [f"ö {i}" for i in range(TOTAL)]
+ABOUT = {"prompts": described(PROMPTS, 0), "k": 50.0, "size": (64, 64), "batch": BATCH}
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot copy a process")
 
 
@@ -20,15 +22,15 @@ def image(index: int) -> Image.Image:
     return Image.new("RGB", (4, 4), (index, 0, 0))
 
 
-def draw(folder, about=ABOUT, batches: int = TOTAL) -> list[int]:
+def draw(folder, about=ABOUT, batches: int = TOTAL, prompts=PROMPTS) -> list[int]:
     """Go on with the run for so many batches; the numbers of the images that were drawn."""
     drawn: list[int] = []
-    with runs.opened(folder, about, TOTAL, BATCH) as run:
+    with runs.opened(folder, about, prompts, BATCH) as run:
         while not run.complete and batches > 0:
             batches -= 1
             first = len(run.records)
-            indices = range(first, min(first + BATCH, TOTAL))
-            records = [{"index": i, "prompt": f"ö {i}", "image": runs.image_name(i)} for i in indices]
+            indices = range(first, min(first + BATCH, len(prompts)))
+            records = [{"index": i, "prompt": prompts[i], "image": runs.image_name(i)} for i in indices]
             run.add([image(i) for i in indices], records)
             drawn += indices
     return drawn
@@ -141,14 +143,44 @@ def test_an_image_without_a_record_is_not_left_behind(tmp_path):
 
 def test_two_processes_cannot_write_to_one_run(tmp_path):
     with (
-        runs.opened(tmp_path, ABOUT, TOTAL, BATCH),
+        runs.opened(tmp_path, ABOUT, PROMPTS, BATCH),
         pytest.raises(ValueError, match="another process is writing to '.*'; wait for it, or choose another folder"),
-        runs.opened(tmp_path, ABOUT, TOTAL, BATCH),
+        runs.opened(tmp_path, ABOUT, PROMPTS, BATCH),
     ):
         pass
 
 
-@pytest.mark.parametrize(("key", "value"), [("k", 30.0), ("prompts", {"count": 8}), ("size", None)])
+def of(prompts, seed: int = 0) -> dict:
+    """What `draw` is given for other prompts."""
+    return {"about": {**ABOUT, "prompts": described(prompts, seed)}, "prompts": prompts}
+
+
+@pytest.mark.parametrize("batches", [1, TOTAL])
+def test_prompts_added_at_the_end_go_on_with_the_run_to_what_all_at_once_are(tmp_path, batches):
+    more = [*PROMPTS, "a", "b"]
+    draw(tmp_path / "grown", batches=batches)
+    before = written_when(tmp_path / "grown", 2)
+    drawn = draw(tmp_path / "grown", **of(more))
+    draw(tmp_path / "whole", **of(more))
+    assert drawn == list(range(2 if batches == 1 else TOTAL // BATCH * BATCH, len(more)))
+    assert content(tmp_path / "grown") == content(tmp_path / "whole")
+    assert written_when(tmp_path / "grown", 2) == before
+    assert draw(tmp_path / "grown", **of(more)) == []
+
+
+@pytest.mark.parametrize(
+    ("prompts", "seed"),
+    [(PROMPTS[:-1], 0), (["a", *PROMPTS], 0), ([*PROMPTS[:3], "a", *PROMPTS[4:], "b"], 0), ([*PROMPTS, "a"], 1)],
+)
+def test_fewer_or_other_prompts_or_seeds_are_refused_and_the_run_is_kept(tmp_path, prompts, seed):
+    draw(tmp_path)
+    before = content(tmp_path)
+    with pytest.raises(ValueError, match="^the run in .* has prompts .*; choose another folder, or"):
+        draw(tmp_path, **of(prompts, seed))
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize(("key", "value"), [("k", 30.0), ("size", None)])
 def test_a_run_with_other_settings_is_refused_and_kept_once_it_has_an_image(tmp_path, key, value):
     other = {**ABOUT, key: value}
     draw(tmp_path, other, batches=0)

@@ -9,7 +9,10 @@ import pytest
 
 PACK = Path(__file__).resolve().parents[2]
 FLOORS = [
-    [f"adaptive_diffusion.{name}" for name in ("files", "prompts", "reading", "vocabulary")],
+    [
+        f"adaptive_diffusion.{name}"
+        for name in ("files", "lines", "columns", "prompts", "images", "reading", "vocabulary")
+    ],
     ["adaptive_diffusion.diffusion", "adaptive_diffusion.estimators", "adaptive_diffusion.presets"],
     ["adaptive_diffusion.gate"],
     ["adaptive_diffusion.report"],
