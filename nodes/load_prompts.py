@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.prompts import CAPTION, MOST_PROMPTS, prompt_seeds, read_prompts
+from ..adaptive_diffusion.prompts import CAPTION, MOST_PROMPTS, prompt_seeds, read_prompts, repeated
 from ..host.files.prompts import prompt_choices, prompt_path, prompt_states
 from ..host.node import AdaptiveNode
 from .sampling_inputs import seed_input
@@ -16,17 +16,19 @@ class LoadPrompts(AdaptiveNode):
         return cls.schema(
             node_id="AdaptiveLoadPrompts",
             description="A list of prompts from a file, each different one once, with a seed for each.",
-            search_aliases=["csv", "jsonl", "text file", "prompt list", "batch prompts"],
+            search_aliases=["csv", "tsv", "jsonl", "text file", "prompt list", "batch prompts"],
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=prompt_choices(),
                     default="bundled",
                     tooltip="'bundled' is a varied set that comes with the pack, 'demo' is for its demo models. "
-                    "Others are CSV, TXT (one a line) and JSONL files in ComfyUI's input folder.",
+                    "Others are CSV, TSV, TXT (one a line) and JSONL files in ComfyUI's input folder.",
                 ),
                 io.String.Input(
-                    "column", default=CAPTION, tooltip="The column of a CSV or key of a JSONL file; not used for TXT."
+                    "column",
+                    default=CAPTION,
+                    tooltip="The column of a CSV or TSV, key of a JSONL file; not used for TXT.",
                 ),
                 io.Int.Input(
                     "count",
@@ -35,7 +37,15 @@ class LoadPrompts(AdaptiveNode):
                     max=MOST_PROMPTS,
                     tooltip="How many to draw by the seed; more adds to the same ones. 0: all, in the file's order.",
                 ),
-                seed_input("The first prompt's seed; the next gets seed + 1 and so on. Also draws the prompts."),
+                seed_input("The first image's seed; the next gets seed + 1 and so on. Also draws the prompts."),
+                io.Int.Input(
+                    "pictures",
+                    default=1,
+                    min=1,
+                    max=1000,
+                    optional=True,
+                    tooltip="Images of each prompt, which then comes as many times in a row, each with its own seed.",
+                ),
             ],
             outputs=[
                 io.String.Output(
@@ -54,6 +64,6 @@ class LoadPrompts(AdaptiveNode):
         return prompt_states([file])
 
     @classmethod
-    def run(cls, file, column, count, seed):
-        prompts = read_prompts(prompt_path(file), column, count, seed)
+    def run(cls, file, column, count, seed, pictures=1):
+        prompts = repeated(read_prompts(prompt_path(file), column, count, seed), pictures)
         return io.NodeOutput(prompts, prompt_seeds(seed, len(prompts)))

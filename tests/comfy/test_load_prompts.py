@@ -36,6 +36,15 @@ def test_a_file_becomes_a_list_of_prompts_and_a_list_of_seeds(inputs, comfy_app)
     assert kept == {"prompts": ["a cat", "a dog"], "seeds": [2**64 - 1, 0]}
 
 
+def test_a_prompt_comes_as_often_as_it_has_pictures(inputs, comfy_app):
+    (inputs / "mine.tsv").write_text("Prompt\tNote\na cat\tx\na dog\ty\n")
+    kept = comfy_app.run(loading("mine.tsv", "Prompt", pictures=3)).kept
+    assert kept == {"prompts": ["a cat"] * 3 + ["a dog"] * 3, "seeds": list(range(5, 11))}
+    assert "Load Prompts: 546 prompts with 1,000 pictures each are over 100,000" in comfy_app.fails(
+        loading(pictures=1000)
+    )
+
+
 def test_the_bundled_prompts_are_there_and_a_count_of_them_is_drawn(inputs, comfy_app):
     everything = comfy_app.run(loading()).kept
     assert len(everything["prompts"]) == len(everything["seeds"]) >= 500
@@ -60,13 +69,13 @@ def test_each_prompt_is_drawn_with_its_own_seed(inputs, comfy_app, evaluations):
 
 
 def test_only_prompt_files_are_offered_the_bundled_ones_first(inputs):
-    for name in ("b.TXT", "a.csv", "sub/deep/c.jsonl", "photo.png", "notes.md", ".hidden.txt", ".git/d.txt"):
+    for name in ("b.TXT", "a.csv", "d.tsv", "sub/deep/c.jsonl", "photo.png", "notes.md", ".hidden.txt", ".git/d.txt"):
         (inputs / name).parent.mkdir(parents=True, exist_ok=True)
         (inputs / name).write_text("a cat")
     (inputs / "folder.txt").mkdir()
     os.mkfifo(inputs / "endless.txt")
     (inputs / "gone.txt").symlink_to(inputs / "nowhere.txt")
-    assert offered() == ["bundled", "demo", "a.csv", "b.TXT", "sub/deep/c.jsonl"]
+    assert offered() == ["bundled", "demo", "a.csv", "b.TXT", "d.tsv", "sub/deep/c.jsonl"]
 
 
 def test_an_input_folder_that_does_not_exist_offers_the_bundled_ones(inputs, monkeypatch):

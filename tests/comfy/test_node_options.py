@@ -149,7 +149,7 @@ def test_an_empty_side_of_a_split_is_one_blocker(indices, sizes):
 class Judge:
     """An estimator that notes its prompts and scores an image by its brightness."""
 
-    estimator = SimpleNamespace(name="stub", dtype="float32", uses_prompt=False)
+    estimator = SimpleNamespace(name="stub", dtype="float32", uses_prompt=False, cut=lambda prompts: [])
 
     def __init__(self) -> None:
         self.prompts: list[tuple[str, ...]] = []
