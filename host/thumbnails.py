@@ -7,6 +7,8 @@ import comfy.utils
 import torch
 from comfy_api.latest import ui
 
+from ..adaptive_diffusion.images import opaque
+
 SIDE, MOST = 192, 64
 
 
@@ -20,7 +22,7 @@ def thumbnails(images: Iterable[torch.Tensor | None]) -> list[str | None]:
 
 def _small(image: torch.Tensor) -> torch.Tensor:
     """(h, w, 3), no side longer than SIDE."""
-    colour = image[..., :3].float().expand(-1, -1, 3)
+    colour = opaque(image.float())
     height, width = image.shape[:2]
     if max(height, width) <= SIDE:
         return colour

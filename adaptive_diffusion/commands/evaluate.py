@@ -22,7 +22,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "evaluate",
         help="measure a folder of images, or compare two",
         description="Measure the images of a run of generate, or of any folder, by estimators and FID; of two, also "
-        "how often each one's image is better.",
+        "how often each one's image is better. A folder's images belong to the prompts in natural order (2 before 10), "
+        "or as its metadata.csv or metadata.jsonl with file_name and text says; what is transparent is laid on white.",
     )
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="one, or two of the same prompts")
     parser.add_argument(
@@ -89,12 +90,12 @@ def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> li
     """A line for each gallery's FID."""
     with needing("evaluate"):
         from ..standalone import fid, models
-        from ..standalone.galleries import open_gallery
+        from ..standalone.galleries import image_files
 
         if chosen.fid_weights is None:
             raise ValueError(f"FID needs Inception's weights; download {fid.WEIGHTS} and name it with --fid-weights")
         extractor = fid.inception(chosen.fid_weights)
-    reference, device = open_gallery(chosen.fid).images, models.hardware(chosen.device)["device"]
+    reference, device = image_files(chosen.fid), models.hardware(chosen.device)["device"]
     return [
         f"FID of {gallery.name} ({len(gallery.images)} images) against {chosen.fid} ({len(reference)}): "
         f"{fid.distance(extractor, gallery.images, reference, device):.2f}"

@@ -52,7 +52,8 @@ class Estimator(ABC):
     def score(self, images: torch.Tensor, prompts: str | Sequence[str]) -> torch.Tensor:
         """One score per image, (B,) float32 on the CPU.
 
-        images: (B, H, W, 3), floats 0..1. prompts: one for all, or one for each image.
+        images: (B, H, W, 3), floats 0..1; a fourth channel is transparency, seen on white. prompts: one for all, or one
+        for each image.
         ValueError for images that are not finite, another number of prompts, or an empty prompt.
         """
         check_images(images)
@@ -69,9 +70,9 @@ class Estimator(ABC):
 
 
 def check_images(images: torch.Tensor) -> None:
-    """ValueError unless `images` is (B, H, W, C >= 3) and finite."""
-    if images.ndim != 4 or images.shape[-1] < 3:
-        raise ValueError(f"images of shape {tuple(images.shape)} cannot be scored; give (batch, height, width, 3)")
+    """ValueError unless `images` is (B, H, W, 3), or with a fourth channel for transparency, and finite."""
+    if images.ndim != 4 or images.shape[-1] not in (3, 4):
+        raise ValueError(f"images of shape {tuple(images.shape)} cannot be scored; give (batch, height, width, 3 or 4)")
     finite = images.isfinite().flatten(1).all(1).tolist()
     if not all(finite):
         raise ValueError(f"image {finite.index(False)} has pixels that are not finite; check the VAE that decoded it")

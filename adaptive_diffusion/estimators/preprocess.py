@@ -5,19 +5,25 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import interpolate
 
+from ..images import opaque
+
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def preprocess(images: torch.Tensor, size: int, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """Images (B, H, W, C >= 3), floats 0..1, to normalised pixels (B, 3, size, size).
+    """Images (B, H, W, 3 or 4), floats 0..1, to normalised pixels (B, 3, size, size).
 
     The shorter side is resized to `size` (bicubic), then the centre is cut out, as in ImageReward
     (arXiv 2304.05977, torchvision's Resize and CenterCrop on 8-bit images).
     """
-    pixels = eight_bit(images[..., :3].movedim(-1, 1).float())
-    pixels = centre_crop(resize(pixels, size), size)
+    pixels = centre_crop(resize(channels_first(images), size), size)
     return (pixels - pixels.new_tensor(mean).view(3, 1, 1)) / pixels.new_tensor(std).view(3, 1, 1)
+
+
+def channels_first(images: torch.Tensor) -> torch.Tensor:
+    """Images (B, H, W, 3 or 4), floats 0..1, as (B, 3, H, W) in steps of 1/255."""
+    return eight_bit(opaque(images.float()).movedim(-1, 1))
 
 
 def eight_bit(pixels: torch.Tensor) -> torch.Tensor:

@@ -1,17 +1,24 @@
 """Images to be judged: those of a run, or of any folder."""
 
+import re
+import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy
 import torch
-from PIL import Image
 
+from .. import columns
+from ..images import read_image
 from . import runs
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
+TABLES = ("metadata.csv", "metadata.jsonl")
+FILE_NAME, TEXT = "file_name", "text"
+OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
 BATCH = 16
 
 
@@ -26,34 +33,76 @@ class Gallery:
 
 
 def open_gallery(folder: Path, prompts: Sequence[str] = ()) -> Gallery:
-    """A run's images, or all images of a folder by name; ValueError without any, or with another number of prompts."""
-    if (folder / runs.RECORDS).is_file():
-        records = runs.read(folder)
-        images = [folder / record["image"] for record in records]
-        prompts = [record["prompt"] for record in records]
+    """A run's images with its prompts; or a folder's, in natural order with `prompts`, else as its table pairs them.
+
+    The table is metadata.csv or metadata.jsonl with `file_name` and `text`. ValueError without any images, or with
+    another number of prompts.
+    """
+    records = _records(folder)
+    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    if records:
+        images, prompts = _drawn(folder, records), [record["prompt"] for record in records]
+    elif table and not prompts:
+        images, prompts = _paired(folder, table)
     else:
-        records = []
-        images = sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
-    if not images:
-        raise ValueError(f"there are no images in '{folder}'; name a folder of {', '.join(EXTENSIONS)} files or a run")
+        images = image_files(folder)
     if prompts and len(prompts) != len(images):
         raise ValueError(f"{len(prompts)} prompts came for the {len(images)} images of '{folder}'; give one for each")
     return Gallery(str(folder), tuple(images), tuple(prompts), tuple(records))
 
 
+def image_files(folder: Path) -> list[Path]:
+    """A run's images, or a folder's, 2 before 10; ValueError without any. A warning tells what else is passed over."""
+    if records := _records(folder):
+        return _drawn(folder, records)
+    files = _visible(folder)
+    images = [path for path in files if path.suffix.lower() in EXTENSIONS]
+    if not images:
+        raise ValueError(f"there are no images in '{folder}'; name a folder of {', '.join(EXTENSIONS)} files or a run")
+    others = [path for path in files if path.suffix.lower() not in (*EXTENSIONS, *columns.EXTENSIONS)]
+    _tell_passed_over(folder, others, f"are no {', '.join(EXTENSIONS)}")
+    return images
+
+
+def _records(folder: Path) -> list[runs.Record]:
+    return runs.read(folder) if (folder / runs.RECORDS).is_file() else []
+
+
+def _drawn(folder: Path, records: Sequence[runs.Record]) -> list[Path]:
+    return [folder / record["image"] for record in records]
+
+
+def _paired(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
+    """The images and prompts of a table, in its order; ValueError where it is empty."""
+    pairs = [(folder / name, prompt) for name, prompt in columns.read(table, [FILE_NAME, TEXT])]
+    if not pairs:
+        raise ValueError(f"'{table}' names no images; write a line for each, or take it away")
+    images, prompts = [image for image, _ in pairs], [prompt for _, prompt in pairs]
+    others = [path for path in _visible(folder) if path.suffix.lower() in EXTENSIONS and path not in images]
+    _tell_passed_over(folder, others, f"are not in {table.name}")
+    return images, prompts
+
+
+def _visible(folder: Path) -> list[Path]:
+    """The files in a folder that a person has put there, 2 before 10."""
+    paths = [path for path in folder.glob("[!.]*") if path.name.lower() not in OF_THE_SYSTEM and path.is_file()]
+    return sorted(paths, key=_natural)
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """What to sort by: numbers in a name by their value, then all of it."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
+
+
+def _tell_passed_over(folder: Path, files: Sequence[Path], reason: str) -> None:
+    if files:
+        named = textwrap.shorten(", ".join(path.name for path in files), 200, placeholder=" ...")
+        warnings.warn(f"passed over in '{folder}', as they {reason}: {named}", stacklevel=2)
+
+
 def read_batches(images: Sequence[Path]) -> Iterator[torch.Tensor]:
     """The images in order, as (B, H, W, 3) uint8; a batch ends where another size begins."""
-    for _, alike in groupby(images, _size):
-        same = list(alike)
-        for start in range(0, len(same), BATCH):
-            yield torch.stack([_pixels(path) for path in same[start : start + BATCH]])
-
-
-def _size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as image:
-        return image.size
-
-
-def _pixels(path: Path) -> torch.Tensor:
-    with Image.open(path) as image:
-        return torch.from_numpy(numpy.array(image.convert("RGB")))
+    for _, alike in groupby(map(read_image, images), lambda image: image.size):
+        while batch := list(islice(alike, BATCH)):
+            yield torch.stack([torch.from_numpy(numpy.array(image)) for image in batch])

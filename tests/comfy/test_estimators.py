@@ -201,6 +201,16 @@ def test_the_published_layout_scores_in_the_graph_as_it_does_alone(reward, folde
     assert torch.allclose(torch.tensor(values), alone.score(images(3), PROMPT), atol=1e-6)
 
 
+def test_images_with_transparency_are_scored_on_white(reward, comfy_app):
+    colours, alpha = images(2), images(2, 4)[..., :1]
+    values = []
+    for given in (torch.cat([colours, alpha], -1), colours * alpha + 1 - alpha, colours):
+        comfy_app.give["images"] = given
+        values.append(comfy_app.run(scoring(reward)).kept["values"])
+    assert values[0] == pytest.approx(values[1], abs=1e-5)
+    assert values[0] != pytest.approx(values[2], abs=1e-3)
+
+
 def test_a_batch_of_one_stays_a_batch(reward, comfy_app):
     comfy_app.give["images"] = images(1)
     assert len(comfy_app.run(scoring(reward)).kept["values"]) == 1

@@ -48,6 +48,14 @@ def test_a_table_that_changed_on_disk_is_described_anew(tables):
     assert outlines()["mine"]["scores"] == [2.5]
 
 
+def test_what_is_transparent_is_shown_white(comfy_app):
+    comfy_app.give["images"] = torch.tensor([0.2, 0.4, 0.6, 0.5]).expand(1, 64, 64, 4).contiguous()
+    graph = changed(adaptive_graph(), "scores", images=["given", 0]) | {"given": node("TestGive", name="images")}
+    run = comfy_app.run({key: graph[key] for key in ("estimator", "scores", "given")} | keep("scores"))
+    [shown] = pictures(run.ui["scores"]["adaptive_thumbnails"])
+    assert numpy.asarray(shown).mean((0, 1)) / 255 == pytest.approx([0.6, 0.7, 0.8], abs=0.01)
+
+
 def test_a_score_shows_its_first_images_in_small(comfy_app):
     images = torch.rand(70, 40, 400, 3, generator=torch.Generator().manual_seed(1))
     comfy_app.give["images"] = images

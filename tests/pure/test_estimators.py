@@ -149,7 +149,20 @@ def test_an_image_that_is_not_finite_is_named(tiny, value):
         tiny.score(images, "a")
 
 
-@pytest.mark.parametrize("shape", [(40, 32, 3), (1, 3, 40, 1)])
+def test_what_is_transparent_is_scored_as_white(tiny):
+    colours, alpha = pictures(1), torch.rand(1, 40, 32, 1)
+    seen = colours * alpha + 1 - alpha
+    assert torch.allclose(tiny.score(torch.cat([colours, alpha], -1), "a square"), tiny.score(seen, "a square"))
+    assert not torch.allclose(tiny.score(colours, "a square"), tiny.score(seen, "a square"))
+
+
+def test_a_prompt_that_is_no_text_is_refused(tiny):
+    for score in (tiny.score, tiny.score_each):
+        with pytest.raises(ValueError, match=r"the prompt 'a \\ud800' holds '\\ud800', which is no character"):
+            score(pictures(1), ["a \ud800"])
+
+
+@pytest.mark.parametrize("shape", [(40, 32, 3), (1, 3, 40, 1), (1, 3, 40, 32), (1, 4, 8, 8)])
 def test_images_of_another_layout_are_refused(tiny, shape):
     with pytest.raises(ValueError, match="cannot be scored; give"):
         tiny.score(torch.zeros(shape), "a")
@@ -176,8 +189,8 @@ def test_preprocess_keeps_an_image_of_the_right_size():
     assert torch.allclose(preprocess(array / 255, 64, (0.5,) * 3, (0.5,) * 3), expected, atol=1e-6)
 
 
-def test_preprocess_clamps_rounds_and_drops_alpha():
-    image = torch.tensor([-0.2, 0.5009, 1.3, 0.7]).expand(1, 8, 8, 4)
+def test_preprocess_clamps_and_rounds():
+    image = torch.tensor([-0.2, 0.5009, 1.3]).expand(1, 8, 8, 3)
     assert torch.allclose(preprocess(image, 8, (0,) * 3, (1,) * 3)[0, :, 0, 0], torch.tensor([0, 128 / 255, 1]))
 
 

@@ -164,6 +164,113 @@ def test_a_judge_that_does_not_read_a_whole_prompt_says_so(right, monkeypatch, c
     assert re.fullmatch(r"warning: Demo reads the first 5 of \d+ tokens of 'a .*\.\.\.', and cuts \d+ more", line)
 
 
+def numbered(folder, names=tuple(f"{i}.png" for i in range(16))):
+    """A plain folder with a picture of each of the first prompts under these names."""
+    folder.mkdir()
+    for name, picture in zip(names, PICTURES, strict=False):
+        Image.fromarray(picture).save(folder / name)
+    return folder
+
+
+def in_order(folder, count: int = 16):
+    path = folder.with_suffix(".txt")
+    path.write_text("\n".join(PROMPTS[:count]))
+    return ["--prompts", path, "--judge", "oracle"]
+
+
+def all_right(said: str, count: int) -> bool:
+    """Whether the oracle found every picture to show its prompt."""
+    return cells(said, "oracle")[2] == str(count) and cells(said, "oracle")[3].startswith("1.000 (")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{i}.png" for i in range(16)],
+        [f"Image {i} (final).PNG" for i in range(16)],
+        [f"{i // 10}_seed{i % 10}_v{i}.png" for i in range(16)],
+        ["01.png", "1.png", "a9.png", "A10.png", "b.png"],
+    ],
+)
+def test_images_are_paired_in_natural_order(names, tmp_path, capsys):
+    folder = numbered(tmp_path / "plain", names)
+    assert all_right(evaluate(capsys, folder, *in_order(folder, len(names))), len(names))
+
+
+def test_images_that_lie_on_their_side_are_judged_upright(tmp_path, capsys):
+    folder = numbered(tmp_path / "plain", [f"{i:02d}.png" for i in range(16)])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for i, path in enumerate(sorted(folder.iterdir())):
+        if i % 2:
+            with Image.open(path) as image:
+                image.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    assert all_right(evaluate(capsys, folder, *in_order(folder)), 16)
+
+
+def test_side_files_are_passed_over_and_what_else_is_no_image_is_named_in_one_line(tmp_path, capsys):
+    folder = numbered(tmp_path / "plain")
+    for name in ("._0.png", ".DS_Store", "Thumbs.db", "desktop.ini", "prompts.csv", "10.txt"):
+        (folder / name).write_text("x")
+    (folder / "17.png").mkdir()
+    assert all_right(evaluate(capsys, folder, *in_order(folder)), 16)
+    for name in ("a10.tiff", "a9.heic", "notes.md"):
+        (folder / name).write_text("x")
+    main(["evaluate", *map(str, (folder, *in_order(folder)))])
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert told == [
+        f"warning: passed over in '{folder}', as they are no .png, .jpg, .jpeg, .webp: a9.heic, a10.tiff, notes.md"
+    ]
+
+
+def write_table(folder, form: str, names, prompts) -> None:
+    if form == "csv":
+        rows = [f'{name},x,"{prompt}"' for name, prompt in zip(names, prompts, strict=True)]
+        (folder / "metadata.csv").write_text("\n".join(["file_name,split,text", *rows]))
+    else:
+        rows = [{"file_name": name, "text": prompt} for name, prompt in zip(names, prompts, strict=True)]
+        (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_table_in_the_folder_pairs_files_and_prompts(form, tmp_path, capsys):
+    names = [f"{letter}.png" for letter in "qwertyuiopasdfgh"]
+    folder = numbered(tmp_path / "plain", names)
+    write_table(folder, form, names[:-1], PROMPTS[:15])
+    main(["evaluate", str(folder), "--judge", "oracle"])
+    said = capsys.readouterr()
+    assert all_right(said.out, 15)
+    assert f"warning: passed over in '{folder}', as they are not in metadata.{form}: h.png\n" in said.err
+    sub = folder.parent / "table"
+    sub.mkdir()
+    write_table(sub, form, [f"../plain/{name}" for name in names], PROMPTS[:16])
+    assert all_right(evaluate(capsys, sub, "--judge", "oracle"), 16)
+
+
+def test_prompts_that_are_given_count_more_than_the_folders_own_table(tmp_path, capsys):
+    folder = numbered(tmp_path / "plain")
+    write_table(folder, "csv", ["0.png"], ["a dragon"])
+    assert all_right(evaluate(capsys, folder, *in_order(folder)), 16)
+
+
+def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, capsys):
+    folder = numbered(tmp_path / "plain")
+    table, listed = folder / "metadata.csv", "".join(f"{i}.png,{PROMPTS[i]}\n" for i in range(16))
+    for content, sentence in {
+        "file_name,label\n0.png,x\n": "line 1 of 'metadata.csv' has no column 'text', only 'file_name', 'label'",
+        "file_name,text\n": "metadata.csv' names no images; write a line for each, or take it away",
+        f"file_name,text\n{listed}99.png,a red circle\n": "99.png' is no whole image (No such file or directory)",
+    }.items():
+        table.write_text(content)
+        assert sentence in refused(capsys, folder)
+
+
+def test_a_damaged_image_is_named(tmp_path, capsys):
+    folder = numbered(tmp_path / "plain")
+    (folder / "11.png").write_bytes((folder / "11.png").read_bytes()[:300])
+    assert "11.png' is no whole image" in refused(capsys, folder, *in_order(folder))
+
+
 def test_images_of_several_sizes_are_judged_in_their_order(tmp_path, capsys):
     folder = write_run(tmp_path / "sizes", PICTURES)
     for i in (0, 3, 4):
