@@ -36,7 +36,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--pictures", type=positive, default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
     parser.add_argument(
-        "--teacher", help="folder of the slow model, in diffusers' format (with the demo student: demo)"
+        "--teacher", help="the slow model: a folder in diffusers' format, or a checkpoint (with the demo student: demo)"
     )
     parser.add_argument("--teacher-steps", type=positive, metavar="N", help="its steps (12; the demo's own)")
     parser.add_argument("--teacher-cfg", type=float, metavar="SCALE", help="its guidance scale (8; the demo's own)")

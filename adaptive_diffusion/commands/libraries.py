@@ -1,5 +1,6 @@
 """The libraries that not every command needs."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,5 +23,5 @@ def _hush() -> None:
 
     warnings.filterwarnings("ignore", category=FutureWarning)
     for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
+        library.utils.logging.set_verbosity(logging.CRITICAL)
         library.utils.logging.disable_progress_bar()

@@ -36,7 +36,7 @@ def add_student(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=0, help="how many prompts to draw by the seed (all, in order)")
     parser.add_argument("--seed", type=int, default=0, help="prompt i is drawn with seed + i (%(default)s)")
     parser.add_argument(
-        "--student", default="demo", help="folder of the fast model, in diffusers' format (%(default)s)"
+        "--student", default="demo", help="the fast model: a folder in diffusers' format, or a checkpoint (%(default)s)"
     )
     parser.add_argument("--student-steps", type=positive, metavar="N", help="its steps (4; the demo's own)")
     parser.add_argument("--student-cfg", type=float, metavar="SCALE", help="its guidance scale (8; the demo's own)")

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
 
 from .. import estimators
 from ..estimators import Estimator
+from ..estimators.weights import SAFETENSORS
 from ..gate.percentiles import PercentileTable
 from ..prompts import check_text
 from . import demo
 from .drawing import Pipeline
+from .loading import INDEX, is_model, open_pipeline
 
 DEMO = "demo"
 TABLES = demo.TABLE.parent
@@ -37,10 +38,12 @@ def hardware(device: str | None) -> dict[str, str]:
 
 
 def check(*names: str | None) -> None:
-    """FileNotFoundError unless every model that is named is `demo` or a folder in diffusers' format."""
+    """FileNotFoundError unless every model that is named is `demo`, a folder in diffusers' format or a checkpoint."""
     for name in names:
-        if name not in (None, DEMO) and not Path(name, "model_index.json").is_file():
-            raise FileNotFoundError(f"there is no model in '{name}'; name a folder with diffusers' model_index.json")
+        if name not in (None, DEMO) and not is_model(Path(name)):
+            raise FileNotFoundError(
+                f"there is no model in '{name}'; name a folder with diffusers' {INDEX}, or a {SAFETENSORS} checkpoint"
+            )
 
 
 def check_prompts(prompts: Sequence[str], *names: str | None) -> None:
@@ -79,9 +82,8 @@ def load_table(name: str) -> PercentileTable:
     return PercentileTable.load(path)
 
 
-def _open(folder: str, dtype: str) -> Pipeline:
-    kind = getattr(torch, dtype)
-    return DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, torch_dtype=kind)
+def _open(name: str, dtype: str) -> Pipeline:
+    return open_pipeline(Path(name), getattr(torch, dtype))
 
 
 def _ready(pipeline: Pipeline, device: str, dtype: str) -> Pipeline:
