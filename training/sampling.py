@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 import torch
-from diffusers import DDIMScheduler
+from diffusers import EulerDiscreteScheduler
 
 from adaptive_diffusion.diffusion.noise import derive_seed
 from adaptive_diffusion.standalone import demo
@@ -24,7 +24,8 @@ DRAWERS = ("student", "ddim", "unipc", "refine")
 class DemoModels:
     """The demo models of a folder as pipelines, one for each of DRAWERS.
 
-    student, ddim, unipc: who draws alone, the teacher with diffusers' DDIM (trailing) or, as it redraws, with UniPC.
+    student, ddim, unipc: who draws alone. ddim: the teacher with diffusers' Euler at trailing timesteps, whose steps
+    are DDIM's (arXiv 2010.02502, section 4.3) down to a clean image. unipc: the teacher as it redraws.
     refine: the teacher with UniPC from what the student drew. judge: what scores; the folder's own estimator.
     """
 
@@ -33,7 +34,7 @@ class DemoModels:
         self.judge = judge or demo.load_estimator(folder)
         student, teacher = demo.load_student(folder), demo.load_teacher(folder)
         ddim, unipc = (in_mode(teacher, takes_image=False) for _ in range(2))
-        ddim.scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
+        ddim.scheduler = EulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
         alone = {"student": student, "ddim": ddim, "unipc": unipc}
         self.pipelines = {name: AdaptiveDiffusionPipeline(self.judge, one, None) for name, one in alone.items()}
         self.pipelines["refine"] = AdaptiveDiffusionPipeline(self.judge, student, teacher)
