@@ -4,7 +4,7 @@ RUN := OMP_NUM_THREADS=1 $(VENV)/bin/python
 
 .PHONY: demo test lint clean
 
-$(VENV)/ready: pyproject.toml constraints.txt
+$(VENV)/ready: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt torch
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[standalone,test]'

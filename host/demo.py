@@ -16,8 +16,8 @@ import torch
 from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel, SDTokenizer, escape_important, token_weights
 from transformers import PreTrainedTokenizerFast
 
+from ..adaptive_diffusion.bundled import DEMO_MODELS
 from ..adaptive_diffusion.vocabulary import check_words
-from .files.tables import DEMO_MODELS
 
 UNETS = {"student": "student_unet", "teacher": "unet"}
 WEIGHTS = "diffusion_pytorch_model.safetensors"

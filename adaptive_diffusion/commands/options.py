@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..bundled import PROMPTS
 from ..prompts import CAPTION
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -26,9 +27,13 @@ def size(text: str) -> tuple[int, int]:
     return int(sides[1]), int(sides[2] or sides[1])
 
 
+def _prompt_file(name: str) -> Path:
+    return PROMPTS.get(name, Path(name))
+
+
 def add_prompts(parser: argparse.ArgumentParser, required: bool) -> None:
-    kinds = "prompts: CSV, TSV, JSONL, or TXT with one a line"
-    parser.add_argument("--prompts", type=Path, metavar="FILE", required=required, help=kinds)
+    kinds = "prompts: CSV, TSV, JSONL, or TXT with one a line; or a set that comes with the package, bundled or demo"
+    parser.add_argument("--prompts", type=_prompt_file, metavar="FILE", required=required, help=kinds)
     parser.add_argument("--column", default=CAPTION, help="column of a CSV or TSV, key of a JSONL file (%(default)s)")
 
 

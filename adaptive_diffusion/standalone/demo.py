@@ -19,6 +19,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from .. import estimators
+from ..bundled import DEMO_MODELS, TABLES
 from ..estimators import Estimator
 from ..files import write_atomically
 from ..gate.percentiles import PercentileTable
@@ -27,8 +28,7 @@ from ..vocabulary import check_words
 from .identity import DEMO_NAME
 from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
 
-MODELS = Path(__file__).resolve().parents[2] / "demo_models"
-TABLE = Path(__file__).resolve().parents[2] / "percentiles" / "Demo.json"
+TABLE = TABLES / "Demo.json"
 TinyVae: Any = AutoencoderTiny  # diffusers loads its classes lazily, so that type checkers do not see them
 NAMES = {"student_unet": DEMO_NAME, "unet": "teacher"}
 K = 30
@@ -198,7 +198,7 @@ def _tokenizer(models: Path | None = None) -> PreTrainedTokenizerFast:
 
 
 def _file(name: str, models: Path | None = None) -> Path:
-    path = (models or MODELS) / name
+    path = (models or DEMO_MODELS) / name
     if not path.exists():
         raise FileNotFoundError(f"the demo models lack '{name}'; install the pack again, with its folder demo_models")
     return path

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from .. import estimators
+from ..bundled import TABLES
 from ..estimators import Estimator
 from ..estimators.weights import SAFETENSORS
 from ..gate.percentiles import PercentileTable
@@ -16,7 +17,6 @@ from .drawing import Pipeline
 from .loading import INDEX, is_model, open_pipeline
 
 DEMO = "demo"
-TABLES = demo.TABLE.parent
 OFFICIAL = {
     "student": {"steps": 4, "cfg": 8.0},
     "teacher": {"steps": 12, "steps_alone": 12, "cfg": 8.0, "rollback": 0.7},

@@ -5,9 +5,9 @@ from pathlib import Path
 import comfy.sd1_clip
 import folder_paths
 
+from ...adaptive_diffusion.bundled import DEMO_MODELS
 from ...adaptive_diffusion.estimators import EXTENSIONS, kind_of
 from .known import Known, texts
-from .tables import PACK
 
 DEMO = "demo"
 FOLDERS = ("quality_estimators", "image_reward")
@@ -32,7 +32,7 @@ def estimator_choices() -> list[str]:
 def estimator_path(name: str) -> Path:
     """The file of an estimator; ValueError where there is none or it holds something else."""
     if name == DEMO:
-        return PACK / "demo_models" / "estimator" / "model.safetensors"
+        return DEMO_MODELS / "estimator" / "model.safetensors"
     files = _files()
     if name not in files:
         raise ValueError(f"there is no estimator '{name}'; choose one of {', '.join(estimator_choices())}")

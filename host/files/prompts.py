@@ -7,21 +7,19 @@ from pathlib import Path
 
 import folder_paths
 
+from ...adaptive_diffusion.bundled import PROMPTS
 from ...adaptive_diffusion.columns import EXTENSIONS
-from .tables import PACK
-
-BUNDLED = {"bundled": "calibration.csv", "demo": "demo.csv"}
 
 
 def prompt_choices() -> list[str]:
     """The bundled sets, then the input folder's files with their subfolders, written with / on every system."""
-    return [*BUNDLED, *sorted(_input_files())]
+    return [*PROMPTS, *sorted(_input_files())]
 
 
 def prompt_path(name: str) -> Path:
     """The file chosen as `name`; ValueError for anything that is not on the list."""
-    if name in BUNDLED:
-        return PACK / "prompts" / BUNDLED[name]
+    if name in PROMPTS:
+        return PROMPTS[name]
     choices = prompt_choices()
     if name not in choices:
         offered = textwrap.shorten(", ".join(choices), 300, placeholder=" ...")

@@ -9,13 +9,11 @@ from typing import Any
 
 import folder_paths
 
+from ...adaptive_diffusion.bundled import TABLES
 from ...adaptive_diffusion.gate.outline import outline
 from ...adaptive_diffusion.gate.percentiles import PercentileTable
 from .known import Known, tell_once, texts
 
-PACK = Path(__file__).resolve().parents[2]
-DEMO_MODELS = PACK / "demo_models"
-BUNDLED_TABLES = PACK / "percentiles"
 THIS_RUN = "this run"
 
 
@@ -69,7 +67,7 @@ def new_table_path(name: str) -> Path:
 
 @functools.cache
 def _bundled() -> dict[str, Path]:
-    return {stem: BUNDLED_TABLES / f"{stem}.json" for stem in _stems(BUNDLED_TABLES)}
+    return {stem: TABLES / f"{stem}.json" for stem in _stems(TABLES)}
 
 
 def _stems(folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from shipped import archived, copied
 
 from .conftest import PACK
 
@@ -27,7 +28,17 @@ def state():
 before = state()
 assert asyncio.run(nodes.load_custom_node(sys.argv[1]))
 after = state()
+
+def run(name, **inputs):
+    return nodes.NODE_CLASS_MAPPINGS[name].execute(**inputs).result
+
+data = [run("AdaptiveLoadPrompts", file=name, column="caption", count=0, seed=0) for name in ("bundled", "demo")]
+run("AdaptiveLoadEstimator", estimator="demo")
+run("AdaptiveLoadDemoModels", role="student")
+tables = nodes.NODE_CLASS_MAPPINGS["AdaptiveThresholdGate"].INPUT_TYPES()["required"]["table"][1]["options"]
 print(json.dumps({
+    "prompts": [len(prompts) for prompts, _ in data],
+    "tables": tables,
     "packages": sorted(after["packages"] - before["packages"]),
     "filters": before["filters"] == after["filters"],
     "levels": {name: level for name, level in after["levels"].items() if before["levels"].get(name, 0) != level},
@@ -36,16 +47,32 @@ print(json.dumps({
 """
 
 
+@pytest.fixture(scope="module", params=["clone", "archive"])
+def place(request, tmp_path_factory):
+    """Where the pack lies: as it is, or as the archive for ComfyUI's registry unpacks."""
+    if request.param == "clone":
+        return PACK
+    if not archived():
+        pytest.skip("this is no clone")
+    return copied(archived(), tmp_path_factory.mktemp("custom_nodes") / "adaptive_diffusion")
+
+
 @pytest.fixture(scope="module")
-def change():
-    run = subprocess.run([sys.executable, "-c", SCRIPT, str(PACK)], capture_output=True, text=True, timeout=300)
+def change(place):
+    run = subprocess.run([sys.executable, "-c", SCRIPT, str(place)], capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def test_no_package_is_imported_that_comfyui_did_not(change):
+def test_no_package_is_imported_that_comfyui_did_not(change, place):
     assert "AdaptiveQualityScore" in change["nodes"]
-    assert change["packages"] == [str(PACK).split(".")[0]]
+    assert change["packages"] == [str(place).split(".")[0]]
+
+
+def test_the_nodes_and_the_data_that_they_read_are_all_there(change):
+    assert len(change["nodes"]) == 18
+    assert change["prompts"] == [546, 500]
+    assert change["tables"][:4] == ["this run", "Demo", "ImageReward - LCM-SDXL", "ImageReward - SDXL-Turbo"]
 
 
 def test_warnings_and_logging_stay_as_they_are(change):

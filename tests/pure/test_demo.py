@@ -128,7 +128,7 @@ def test_the_demos_teacher_starts_from_latents_and_encodes_pictures():
 
 
 def test_a_missing_model_file_is_one_sentence_and_not_a_traceback(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(demo, "MODELS", tmp_path)
+    monkeypatch.setattr(demo, "DEMO_MODELS", tmp_path)
     with pytest.raises(SystemExit, match="^2$"):
         main(["demo", "--out", str(tmp_path / "demo.png")])
     sentence = r"error: the demo models lack '[\w.]+'; install the pack again, with its folder demo_models\n"
