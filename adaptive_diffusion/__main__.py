@@ -21,8 +21,11 @@ def main(arguments: list[str] | None = None) -> None:
             warnings.showwarning = _show_in_one_line
             warnings.simplefilter("ignore", DeprecationWarning)  # which only a library's authors can heed
             print(chosen.run(chosen))
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         _stop(f"error: {error}", 2)
+    except OSError as error:
+        named = f"'{error.filename}' cannot be used ({error.strerror})" if error.filename else error
+        _stop(f"error: {named}", 2)
     except KeyboardInterrupt:
         _stop("stopped", 130)
 

@@ -1,42 +1,85 @@
 """Writing files so that a reader never sees half of one, and nothing that was written is lost."""
 
+import errno
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 PARTIAL = ".part"
+_FIXES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space and run it again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "choose a place that you may write to"),
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Writing to `path` within: what the system refuses is a ValueError that names the file, the reason and the fix."""
+    try:
+        yield
+    except OSError as error:
+        fix = _FIXES.get(error.errno or 0, "look at its folder and run it again")
+        raise ValueError(f"'{path}' cannot be written ({error.strerror or error}); {fix}") from error
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to, renamed over `path` once all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        try:
+            yield partial
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` through to disk in a temporary file beside `path`, then rename it over `path`."""
-    with replacing(path) as partial, partial.open("wb") as file:
-        _write(file, data, through=True)
+    write_together(path.parent, {path.name: data})
 
 
-def sweep(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in a folder."""
-    for partial in folder.glob(f".*{PARTIAL}"):
-        partial.unlink()
+def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write each of `files`, by name, as `write_atomically` does; all of their names are on disk on return."""
+    for name, data in files.items():
+        with replacing(folder / name) as partial, partial.open("wb") as file:
+            _write(file, data, through=True)
+    sync_names(folder)
+
+
+def sync_names(folder: Path) -> None:
+    """Have what was created, renamed or removed in a folder outlive a power cut, where the system is to be asked."""
+    if os.name == "posix":
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files that killed processes left of the file `name` in a folder, or of every file."""
+    left = re.compile(rf"\.{re.escape(name) if name else '.+'}\.\d+{re.escape(PARTIAL)}")
+    for path in folder.iterdir():
+        if left.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def append_lines(path: Path, lines: Sequence[bytes], through: bool = True) -> None:
     """Add lines to the end of a file. They outlive the process; where `through`, they are on disk on return."""
-    with path.open("ab") as file:
-        _write(file, b"".join(line + b"\n" for line in lines), through)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        begun = not path.exists()
+        with path.open("ab") as file:
+            _write(file, b"".join(line + b"\n" for line in lines), through)
+    if begun:
+        sync_names(path.parent)
 
 
 def whole_lines(path: Path) -> list[bytes]:
@@ -46,8 +89,9 @@ def whole_lines(path: Path) -> list[bytes]:
 
 def keep_lines(path: Path, lines: Sequence[bytes]) -> None:
     """Cut off what follows these, the first lines of a file."""
-    if path.exists():
-        os.truncate(path, sum(len(line) + 1 for line in lines))
+    with writing(path):
+        if path.exists():
+            os.truncate(path, sum(len(line) + 1 for line in lines))
 
 
 def _write(file: BinaryIO, data: bytes, through: bool) -> None:

@@ -1,7 +1,6 @@
 """Threshold Gate following the user's own prompts: one step of the running table in the user's folder."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from comfy_execution.utils import get_executing_context
 
@@ -9,7 +8,7 @@ from ..adaptive_diffusion.gate.decision import QualityScores
 from ..adaptive_diffusion.gate.digest import digest
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.running import RunningTable
-from ..adaptive_diffusion.gate.student import Student, agreed, differences
+from ..adaptive_diffusion.gate.student import Student, agreed
 from .files.tables import THIS_RUN, running_tables
 
 
@@ -23,30 +22,8 @@ def follow(
             "choose another, or turn following off"
         )
     fresh = RunningTable.start(table, {"name": groups[0].estimator, "dtype": groups[0].dtype}, agreed(students))
-    path = _path(fresh)
     values = [value for group in groups for value in group.values]
-    threshold, running = _found(path, fresh).judge(values, _digests(groups), k)
-    running.save(path)
-    return threshold, running
-
-
-def _path(fresh: RunningTable) -> Path:
-    """The file of this running table, or the one in which an earlier version of the pack began it."""
-    names = [fresh.name, *([fresh.former_name] if fresh.former_name else [])]
-    paths = [running_tables() / f"{name}.json" for name in names]
-    return next((path for path in paths if path.exists()), paths[0])
-
-
-def _found(path: Path, fresh: RunningTable) -> RunningTable:
-    if not path.exists():
-        return fresh
-    found = RunningTable.load(path)
-    if told := differences(found.described, fresh.described):
-        raise ValueError(
-            f"running table '{path.stem}' has {', '.join(told)}; "
-            f"give {path.name} its own name back, or delete it to begin again"
-        )
-    return found
+    return fresh.judge_in(running_tables(), values, _digests(groups), k)
 
 
 def _digests(groups: Sequence[QualityScores]) -> list[str]:

@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.files.estimators import register_estimators
+from ..host.files.tables import sweep_tables
 from .best_of_n import BestOfN
 from .budget import Budget
 from .calibrate import Calibrate
@@ -47,6 +48,7 @@ NODES: list[type[io.ComfyNode]] = [
 class AdaptiveDiffusionExtension(ComfyExtension):
     async def on_load(self) -> None:
         register_estimators()
+        sweep_tables()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -36,10 +36,7 @@ class TableFromScores(AdaptiveNode):
     @classmethod
     def run(cls, scores, name, student=(None,)):
         path = new_table_path(name.strip())
-        table = _table(path.stem, scores, student)
-        if path.exists():
-            table = PercentileTable.load(path).merge(table)
-        table.save(path)
+        table = _table(path.stem, scores, student).add_to(path)
         return io.NodeOutput(table, ui={"adaptive_table": [about(table)]})
 
 

@@ -67,7 +67,7 @@ def run(chosen: argparse.Namespace) -> str:
     table = models.load_table(chosen.table) if chosen.table else None
     about = _about(chosen, prompts, table)
     with runs.opened(chosen.out, about, prompts, chosen.batch) as kept:
-        if not kept.complete:
+        if kept.missing:
             _draw(chosen, kept, prompts, table)
         return _summary(kept)
 
@@ -125,7 +125,7 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "P
     warn_of_cut(cut_by("the student", pipeline.student, [*prompts, chosen.negative or ""]))
     warn_of_cut(pipeline.estimator.cut(prompts))
     seeds = prompt_seeds(chosen.seed, kept.total)
-    with tqdm(total=kept.total, initial=len(kept.records), unit="image", disable=None) as bar:
+    with tqdm(total=kept.total, initial=kept.total - kept.missing, unit="image", disable=None) as bar:
         for records in generate(pipeline, kept, prompts, seeds, {"table": table, **_settings(chosen)}):
             bar.update(len(records))
 

@@ -16,12 +16,14 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(chosen: argparse.Namespace) -> str:
     from ..gate.percentiles import PercentileTable
+    from ..locks import locked
 
-    if chosen.out.exists():
-        raise ValueError(f"'{chosen.out}' is there already; choose another name with --out")
     if len(chosen.tables) < 2:
         raise ValueError(f"1 table ('{chosen.tables[0]}') has nothing to merge with; name two or more")
     first, *others = (PercentileTable.load(path) for path in chosen.tables)
     merged = functools.reduce(PercentileTable.merge, others, first)
-    merged.save(chosen.out)
+    with locked(chosen.out):
+        if chosen.out.exists():
+            raise ValueError(f"'{chosen.out}' is there already; choose another name with --out")
+        merged.save(chosen.out)
     return f"Wrote {len(merged.scores)} scores of {len(chosen.tables)} tables to {chosen.out}"

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ..files import replacing
@@ -27,8 +28,16 @@ def convert(source: Path, target: Path | None = None) -> Path:
     origin = {"source": source.name, "source_sha256": _sha256(source)}
     whole = {key: value.clone(memory_format=torch.contiguous_format) for key, value in state.items()}
     with replacing(target) as partial:
-        save_file(whole, partial, {**metadata, **origin})
+        _save(whole, partial, {**metadata, **origin})
     return target
+
+
+def _save(state: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """OSError where the disk refuses it, which the library has an error of its own for."""
+    try:
+        save_file(state, path, metadata)
+    except SafetensorError as error:
+        raise OSError(f"{error}") from error
 
 
 def _sha256(path: Path) -> str:

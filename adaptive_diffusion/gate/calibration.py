@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..locks import locked
 from ..prompts import described
 from .journal import Journal
 from .percentiles import PercentileTable
@@ -24,6 +25,12 @@ class Task:
     seed: int
     batch: int
 
+    @property
+    def batches(self) -> list[range]:
+        """The numbers of the prompts that are drawn together."""
+        total = len(self.prompts)
+        return [range(first, min(first + self.batch, total)) for first in range(0, total, self.batch)]
+
     def about(self) -> dict[str, Any]:
         """What must be the same for a run to go on where another stopped."""
         prompts = described(self.prompts, self.seed)
@@ -41,19 +48,28 @@ def calibrate(
 
     score: given the numbers of the prompts that the batches still to do begin with, yields each with the batch's
     scores. tell: called with all scores by prompt number after every batch. ValueError where the table or the journal
-    at `path` is of another task.
+    at `path` is of another task, or another process is at work on it.
     """
-    if path.exists():
-        return _finished(path, task)
+    with locked(path):
+        table = _finished(path, task) if path.exists() else _made(path, task, score, tell)
+        path.with_suffix(JOURNAL).unlink(missing_ok=True)
+    return table
+
+
+def _made(
+    path: Path,
+    task: Task,
+    score: Callable[[Sequence[int]], Iterable[Scored]],
+    tell: Callable[[Mapping[int, float]], None],
+) -> PercentileTable:
     journal = Journal(path.with_suffix(JOURNAL), task.about())
-    for first, scores in score([i for i in range(0, len(task.prompts), task.batch) if i not in journal.scores]):
+    for first, scores in score([batch[0] for batch in task.batches if not {*batch} <= journal.scores.keys()]):
         journal.add(first, scores)
         tell(journal.scores)
     ordered = [journal.scores[i] for i in range(len(task.prompts))]
     prompts = described(task.prompts, task.seed)
     table = PercentileTable.from_scores(path.stem, ordered, task.estimator, task.student, prompts)
     table.save(path)
-    journal.close()
     return table
 
 

@@ -29,14 +29,13 @@ class Journal:
         self.scores: dict[int, float] = {}
         self._last_through = -math.inf
         head = {"format": FORMAT, "version": VERSION, **about}
-        lines = whole_lines(path)
-        keep_lines(path, lines)
-        if not lines:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        self._lines = whole_lines(path)
+        keep_lines(path, self._lines)
+        if not self._lines:
             self._append(head)
             return
-        self._check_head(lines[0], json.loads(json.dumps(head)))
-        for line in lines[1:]:
+        self._check_head(self._lines[0], json.loads(json.dumps(head)))
+        for line in self._lines[1:]:
             self.scores |= _batch(line, path)
 
     def add(self, first: int, scores: Sequence[float]) -> None:
@@ -44,14 +43,12 @@ class Journal:
         self._append({"first": first, "scores": list(scores)})
         self.scores |= dict(enumerate(scores, first))
 
-    def close(self) -> None:
-        """Remove the file, once its scores are safe in a table."""
-        self.path.unlink(missing_ok=True)
-
     def _append(self, content: Mapping[str, Any]) -> None:
+        """Where someone removed the file, or its folder, all of it is written again."""
         now = time.monotonic()
         through = now - self._last_through >= SECONDS_AT_RISK
-        append_lines(self.path, [json.dumps(content).encode()], through)
+        self._lines.append(json.dumps(content).encode())
+        append_lines(self.path, self._lines[-1:] if self.path.exists() else self._lines, through)
         self._last_through = now if through else self._last_through
 
     def _check_head(self, line: bytes, expected: dict[str, Any]) -> None:

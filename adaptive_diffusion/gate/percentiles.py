@@ -15,6 +15,7 @@ from typing import Any
 import numpy
 
 from ..files import write_atomically
+from ..locks import locked
 from ..reading import MOST_JSON, brief, read_json, told
 from .student import Student
 
@@ -144,6 +145,16 @@ class PercentileTable:
     def differences(self, student: Student) -> list[str]:
         """Where `student`'s known settings differ from those the table was made with, each as one phrase."""
         return Student.read(self.student).differences(student)
+
+    def add_to(self, path: Path) -> "PercentileTable":
+        """The table at `path` with this one's scores added, or this one where there is none; saved there.
+
+        One process after the other: what several add at once is all kept. ValueError as of `load` and `merge`.
+        """
+        with locked(path):
+            table = PercentileTable.load(path).merge(self) if path.exists() else self
+            table.save(path)
+        return table
 
     def save(self, path: Path) -> None:
         """Write the table as JSON; a reader sees the old file or the new one, never half of one."""

@@ -3,16 +3,17 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..files import write_atomically
+from ..locks import locked
 from ..reading import Unreadable, brief, read_json, told
 from .digest import digest
 from .drift import WINDOW, RunningThreshold
 from .percentiles import PercentileTable
-from .student import Student
+from .student import PLAIN, Student, differences
 
 FORMAT = "adaptive-diffusion running table"
 VERSION = 1
@@ -49,12 +50,12 @@ class RunningTable:
         return f"{self.table} {digest(self.described)[:8]}"
 
     @property
-    def former_name(self) -> str | None:
-        """The stem under which a student without patches was kept while less was known of students."""
+    def _formerly_described(self) -> list[dict[str, Any]]:
+        """What was known of a student without patches at first: files were named by that."""
         student = Student.read(self.student)
-        if student.patch_digest:
-            return None
-        return f"{self.table} {digest({**self.described, 'student': student.settings_known_at_first})[:8]}"
+        if student.patch_digest not in (None, PLAIN):
+            return []
+        return [{**self.described, "student": student.settings_known_at_first}]
 
     @property
     def described(self) -> dict[str, Any]:
@@ -90,6 +91,35 @@ class RunningTable:
             judged=dict(list(judged.items())[-RUNS:]),
             counted=(*self.counted, *new)[-COUNTED:],
         )
+
+    def judge_in(
+        self, folder: Path, scores: Sequence[float], digests: Sequence[str], k: float
+    ) -> tuple[float, "RunningTable"]:
+        """As `judge`, but going on with what is kept of this table in `folder`, and kept there again.
+
+        One process after the other. ValueError where what is kept is damaged or of something else.
+        """
+        path = folder / f"{self.name}.json"
+        with locked(path):
+            kept = next((each for each in (path, *self._former_paths(folder)) if each.exists()), None)
+            threshold, running = (self._gone_on(kept) if kept else self).judge(scores, digests, k)
+            running.save(path)
+            if kept and kept != path:
+                kept.unlink()
+        return threshold, running
+
+    def _former_paths(self, folder: Path) -> list[Path]:
+        return [folder / f"{self.table} {digest(former)[:8]}.json" for former in self._formerly_described]
+
+    def _gone_on(self, path: Path) -> "RunningTable":
+        """What is kept at `path`, with all that is known now of what it is of."""
+        found = RunningTable.load(path)
+        if changes := differences(found.described, self.described):
+            raise ValueError(
+                f"running table '{path.stem}' has {', '.join(changes)}; "
+                f"give {path.name} its own name back, or delete it to begin again"
+            )
+        return replace(found, **self.described)
 
     @classmethod
     def load(cls, path: Path) -> "RunningTable":

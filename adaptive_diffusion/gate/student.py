@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .cost import Spent
 
 T = TypeVar("T")
+PLAIN = "none"
 OF_ONE_BATCH = ("seed", "candidates", "spent")
 
 

@@ -16,17 +16,14 @@ def generate(
     seeds: Sequence[int],
     settings: Mapping[str, Any],
 ) -> Iterator[Sequence[Record]]:
-    """Draw the run's other prompts in batches; yields the records of each once they and its images are on disk.
+    """Draw what the run misses in batches; yields the records of the images of each once they are on disk.
 
     settings: what else the pipeline is called with. The batches begin where they did before an interruption, so that
     the images do not depend on it.
     """
-    for first in range(len(run.records), run.total, run.batch):
-        rows = slice(first, first + run.batch)
+    for rows in run.batches:
         result = pipeline(prompts[rows], seed=seeds[rows], batch_size=run.batch, **settings)
-        records = _records(result, first)
-        run.add(result.images, records)
-        yield records
+        yield run.add(result.images, _records(result, rows.start))
 
 
 def _records(result: AdaptiveResult, first: int) -> list[Record]:

@@ -2,28 +2,32 @@
 
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from PIL import Image
 
-from ..files import append_lines, keep_lines, sweep, whole_lines, write_atomically
+from ..files import append_lines, keep_lines, sweep, whole_lines, write_atomically, write_together
+from ..locks import held
 from ..prompts import MOST_PROMPTS, continues
+from ..reading import Unreadable, parse_json, read_json, told
 
 FORMAT = "adaptive-diffusion run"
 VERSION = 1
 RECORDS, ABOUT, LOCK = "images.jsonl", "run.json", ".lock"
 DIGITS = len(str(MOST_PROMPTS - 1))
 Record = dict[str, Any]
+_BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 
 
 class Run:
     """A run that this process alone may go on with; see `opened`.
 
-    records: of the images that are drawn and on disk, in the prompts' order; whole batches only.
+    records: of the images that were drawn, in the prompts' order; whole batches only.
+    lost: files of images that have a record, and are gone or cut.
     """
 
     def __init__(self, folder: Path, total: int, batch: int):
@@ -34,17 +38,41 @@ class Run:
         self.records = _parsed(folder, lines)
         keep_lines(folder / RECORDS, lines)
         _sweep_images(folder, self.records)
+        self.lost = {record["image"] for record in self.records if not _is_whole(folder / record["image"])}
 
     @property
-    def complete(self) -> bool:
-        return len(self.records) == self.total
+    def missing(self) -> int:
+        """How many images are still to be drawn."""
+        return self.total - len(self.records) + len(self.lost)
 
-    def add(self, images: Sequence[Image.Image], records: Sequence[Record]) -> None:
-        """Keep the next batch: first the images, each under its record's name, then the records."""
-        for image, record in zip(images, records, strict=True):
-            write_atomically(self.folder / record["image"], _png(image))
-        append_lines(self.folder / RECORDS, [json.dumps(record, ensure_ascii=False).encode() for record in records])
-        self.records += records
+    @property
+    def batches(self) -> list[slice]:
+        """The batches of prompts that are still to be drawn: those with a lost image are drawn as they were."""
+        every = [slice(first, min(first + self.batch, self.total)) for first in range(0, self.total, self.batch)]
+        return [rows for rows in every if rows.stop > len(self.records) or self._lost_among(self.records[rows])]
+
+    def add(self, images: Sequence[Image.Image], records: Sequence[Record]) -> Sequence[Record]:
+        """Keep one of the `batches`; the records of those images that were not there yet.
+
+        First the images, each under its record's name, then the records of a batch that has none.
+        """
+        known = self.records[records[0]["index"] :][: len(records)]
+        if known:
+            _check_same(known, records)
+        elif self.records and not (self.folder / RECORDS).is_file():
+            raise ValueError(f"the run in '{self.folder}' was removed while it was drawn; give the command again")
+        fresh = self._lost_among(known) if known else records
+        drawn = {record["image"]: image for image, record in zip(images, records, strict=True)}
+        write_together(self.folder, {record["image"]: _png(drawn[record["image"]]) for record in fresh})
+        if not known:
+            lines = [json.dumps(record, ensure_ascii=False).encode() for record in records]
+            append_lines(self.folder / RECORDS, lines)
+            self.records += records
+        self.lost -= {record["image"] for record in fresh}
+        return fresh
+
+    def _lost_among(self, records: Sequence[Record]) -> list[Record]:
+        return [record for record in records if record["image"] in self.lost]
 
 
 @contextmanager
@@ -54,14 +82,11 @@ def opened(folder: Path, about: Mapping[str, Any], prompts: Sequence[str], batch
     about: what must be the same for a run to go on where another stopped, as JSON; but `prompts` may begin with those
     of the other, which are then `described` there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            _check_about(folder, json.loads(json.dumps({"format": FORMAT, "version": VERSION, **about})), prompts)
-            sweep(folder)
-            yield Run(folder, len(prompts), batch)
-    except Timeout:
-        raise ValueError(f"another process is writing to '{folder}'; wait for it, or choose another folder") from None
+    busy = f"another process is writing to '{folder}'; wait for it, or choose another folder"
+    with held(folder / LOCK, busy):
+        _check_about(folder, json.loads(json.dumps({"format": FORMAT, "version": VERSION, **about})), prompts)
+        sweep(folder)
+        yield Run(folder, len(prompts), batch)
 
 
 def image_name(index: int) -> str:
@@ -99,23 +124,45 @@ def _check_about(folder: Path, about: dict[str, Any], prompts: Sequence[str]) ->
 
 
 def _object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
-        content = None
+    content = read_json(path, f"'{path}' is damaged; choose another folder")
     if not isinstance(content, dict):
         raise ValueError(f"'{path}' is damaged; choose another folder")
     return content
 
 
 def _parsed(folder: Path, lines: Sequence[bytes]) -> list[Record]:
+    damaged = f"{RECORDS} in '{folder}' is damaged; choose another folder to draw its images again"
+    with told(damaged):
+        records = [parse_json(line) for line in lines]
+        if [(record["index"], record["image"]) for record in records] != [*map(_place, range(len(records)))]:
+            raise Unreadable(damaged)
+        return records
+
+
+def _place(index: int) -> tuple[int, str]:
+    return index, image_name(index)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file begins and ends as a PNG does."""
     try:
-        records = [json.loads(line) for line in lines]
-        if [record["index"] for record in records] == list(range(len(records))):
-            return records
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise ValueError(f"{RECORDS} in '{folder}' is damaged; choose another folder to draw its images again")
+        with path.open("rb") as file:
+            begin = file.read(len(_BEGIN))
+            file.seek(-len(_END), io.SEEK_END)
+            return (begin, file.read()) == (_BEGIN, _END)
+    except OSError:
+        return False
+
+
+def _check_same(known: Sequence[Record], drawn: Sequence[Record]) -> None:
+    """ValueError where a batch that is drawn again is not the one on record."""
+    for before, now in zip(known, drawn, strict=True):
+        same = all(before.get(key) == now.get(key) for key in ("prompt", "seed", "verdict"))
+        if not same or not math.isclose(before.get("score", 0), now.get("score", 0), rel_tol=1e-3, abs_tol=1e-3):
+            raise ValueError(
+                f"{before['image']} is drawn otherwise here than it was (score {now.get('score')} instead of "
+                f"{before.get('score')}); draw the run again in another folder"
+            )
 
 
 def _png(image: Image.Image) -> bytes:

@@ -12,9 +12,12 @@ import folder_paths
 from ...adaptive_diffusion.bundled import TABLES
 from ...adaptive_diffusion.gate.outline import outline
 from ...adaptive_diffusion.gate.percentiles import PercentileTable
+from ...adaptive_diffusion.locks import sweep
+from ...adaptive_diffusion.reading import brief
 from .known import Known, tell_once, texts
 
 THIS_RUN = "this run"
+LONGEST = 200
 
 
 def user_tables() -> Path:
@@ -23,6 +26,12 @@ def user_tables() -> Path:
 
 def running_tables() -> Path:
     return user_tables().parent / "running"
+
+
+def sweep_tables() -> None:
+    """Remove what killed servers left in the folders of the user's tables."""
+    for folder in (user_tables(), running_tables()):
+        sweep(folder)
 
 
 def table_choices() -> list[str]:
@@ -60,6 +69,8 @@ def new_table_path(name: str) -> Path:
     """Where a table called `name` is written; ValueError when the name is no plain file name or is already taken."""
     if not re.fullmatch(r"\w[\w .()+-]*", name):
         raise ValueError(f"'{name}' cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
+    if (length := len(name.encode())) > LONGEST:
+        raise ValueError(f"{brief(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
     if name == THIS_RUN or name in _bundled():
         raise ValueError(f"'{name}' is a table of the pack itself; choose another name")
     return user_tables() / f"{name}.json"

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ...adaptive_diffusion.gate.digest import digest
+from ...adaptive_diffusion.gate.student import PLAIN
 from ..rows.conditioning import Conditioning
 
 SAMPLED = 64
@@ -29,7 +30,7 @@ def patches(model: Any) -> str | None:
 def patch_digest(model: Any) -> str:
     """Letters that differ where a patch or its strength does; "none" for a model as it was loaded."""
     parts = [model.patches, model.object_patches, model.wrappers, _options(model.model_options)]
-    return digest(list(_told(parts))) if any(parts) else "none"
+    return digest(list(_told(parts))) if any(parts) else PLAIN
 
 
 def conditioning_digest(conditioning: Conditioning | None) -> str | None:

@@ -38,11 +38,6 @@ def test_wherever_the_writing_was_cut_whole_batches_stay_and_the_rest_can_be_add
         assert path.read_bytes() == content
 
 
-def test_closing_leaves_no_file(tmp_path):
-    written(tmp_path / "a.journal").close()
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(("key", "value"), [("batch", 3), ("prompts", {"count": 9, "seed": 4}), ("version", 2)])
 def test_a_journal_of_another_calibration_is_refused_and_kept(tmp_path, key, value):
     path = tmp_path / "mine.journal"

@@ -1,21 +1,20 @@
 """A run's folder survives whatever stops it."""
 
-import itertools
 import json
-import multiprocessing
 import os
+import shutil
+import stat
 
 import pytest
 from PIL import Image
 
-from adaptive_diffusion import files
 from adaptive_diffusion.prompts import described
 from adaptive_diffusion.standalone import runs
+from tests.processes import every_kill, in_another_process, killed_at, needs_fork
 
 TOTAL, BATCH = 7, 2
 PROMPTS = [f"ö {i}" for i in range(TOTAL)]
 ABOUT = {"prompts": described(PROMPTS, 0), "k": 50.0, "size": (64, 64), "batch": BATCH}
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot copy a process")
 
 
 def image(index: int) -> Image.Image:
@@ -26,13 +25,11 @@ def draw(folder, about=ABOUT, batches: int = TOTAL, prompts=PROMPTS) -> list[int
     """Go on with the run for so many batches; the numbers of the images that were drawn."""
     drawn: list[int] = []
     with runs.opened(folder, about, prompts, BATCH) as run:
-        while not run.complete and batches > 0:
-            batches -= 1
-            first = len(run.records)
-            indices = range(first, min(first + BATCH, len(prompts)))
+        for rows in run.batches[:batches]:
+            indices = range(rows.start, rows.stop)
             records = [{"index": i, "prompt": prompts[i], "image": runs.image_name(i)} for i in indices]
-            run.add([image(i) for i in indices], records)
-            drawn += indices
+            drawn += [record["index"] for record in run.add([image(i) for i in indices], records)]
+        assert batches < len(prompts) or not run.missing
     return drawn
 
 
@@ -60,7 +57,7 @@ def test_every_image_has_its_record_in_order(tmp_path, whole):
     for record in records:
         with Image.open(tmp_path / "whole" / record["image"]) as kept:
             assert kept.getpixel((0, 0)) == (record["index"], 0, 0)
-    assert set(whole) == {"run.json", "images.jsonl", ".lock", *(record["image"] for record in records)}
+    assert set(whole) == {"run.json", "images.jsonl", *(record["image"] for record in records)}
     assert "ö 3" in whole["images.jsonl"].decode()
 
 
@@ -71,7 +68,8 @@ def test_a_complete_run_draws_nothing_and_changes_nothing(tmp_path, whole):
 
 def test_wherever_the_records_were_cut_whole_batches_stay_and_the_rest_is_drawn(tmp_path, whole):
     lines = whole["images.jsonl"]
-    for length in range(len(lines) + 1):
+    ends = [i + near for i, byte in enumerate(lines) if byte == ord("\n") for near in (0, 1, 2)]
+    for length in sorted({0, *ends, *range(5, len(lines), 11)} - {len(lines) + 1}):
         folder = tmp_path / str(length)
         folder.mkdir()
         for name, data in whole.items():
@@ -80,48 +78,15 @@ def test_wherever_the_records_were_cut_whole_batches_stay_and_the_rest_is_drawn(
         assert content(folder) == whole
 
 
-def draw_and_die(folder, moment: int) -> None:
-    """Go on with the run, and end without a word at the given one of all moments at which the disk changes."""
-    moments = itertools.count()
-
-    def pass_moment():
-        if next(moments) == moment:
-            os._exit(9)
-
-    def write_through(file, data, through):
-        for half in (data[: len(data) // 2], data[len(data) // 2 :]):
-            pass_moment()
-            file.write(half)
-            file.flush()
-
-    def with_moments(change):
-        return lambda *arguments: (pass_moment(), change(*arguments), pass_moment())
-
-    files._write = write_through
-    os.replace, os.truncate = with_moments(os.replace), with_moments(os.truncate)
-    draw(folder)
-
-
-def in_another_process(target, *arguments) -> int:
-    """The exit status of a copy of this process that does this."""
-    process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
-    process.start()
-    process.join()
-    return process.exitcode
-
-
 @needs_fork
 def test_killed_at_every_change_to_the_disk_it_goes_on_to_the_same_bytes(tmp_path, whole):
-    for moment in itertools.count():
+    for moment in every_kill(draw, lambda moment: (tmp_path / str(moment),)):
         folder = tmp_path / str(moment)
-        killed = in_another_process(draw_and_die, folder, moment)
         kept = in_whole_batches(len(runs.read(folder)))
         before = written_when(folder, kept)
         assert draw(folder) == list(range(kept, TOTAL))
         assert content(folder) == whole
         assert written_when(folder, kept) == before
-        if not killed:
-            break
     assert moment > 30
 
 
@@ -129,7 +94,7 @@ def test_killed_at_every_change_to_the_disk_it_goes_on_to_the_same_bytes(tmp_pat
 def test_killed_again_and_again_it_still_ends_with_the_same_bytes(tmp_path, whole):
     folder = tmp_path / "often"
     for moment in range(2, 60):
-        in_another_process(draw_and_die, folder, moment % 11)
+        in_another_process(killed_at, moment % 11, draw, folder)
     draw(folder)
     assert content(folder) == whole
 
@@ -196,7 +161,7 @@ def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
     image(1).save(tmp_path / "00000.png")
     with pytest.raises(ValueError, match="holds files of something else; choose another folder"):
         draw(tmp_path)
-    assert {name for name in content(tmp_path)} == {"00000.png", ".lock"}
+    assert {name for name in content(tmp_path)} == {"00000.png"}
 
 
 @pytest.mark.parametrize("line", ["no json", "[1]", '{"prompt": "a"}', '{"index": 3}', '{"index": "2"}'])
@@ -215,3 +180,99 @@ def test_damaged_settings_are_refused(tmp_path):
     (tmp_path / "run.json").write_text("[]")
     with pytest.raises(ValueError, match="run.json' is damaged; choose another folder"):
         draw(tmp_path)
+
+
+def lose(path) -> None:
+    path.unlink()
+
+
+def cut(path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def empty(path) -> None:
+    path.write_bytes(b"")
+
+
+def fill_with_zeros(path) -> None:
+    path.write_bytes(bytes(len(path.read_bytes())))
+
+
+@pytest.mark.parametrize("spoil", [lose, cut, empty, fill_with_zeros])
+@pytest.mark.parametrize("batches", [2, TOTAL])
+def test_an_image_that_is_gone_or_cut_is_drawn_again_in_its_batch_and_no_other_is_touched(
+    tmp_path, whole, spoil, batches
+):
+    folder = tmp_path / "run"
+    draw(folder, batches=batches)
+    done = len(runs.read(folder))
+    spoil(folder / runs.image_name(3))
+    before = {i: os.stat(folder / runs.image_name(i)).st_mtime_ns for i in range(done) if i != 3}
+    with runs.opened(folder, ABOUT, PROMPTS, BATCH) as run:
+        assert (run.batches[0], run.missing) == (slice(2, 4), TOTAL - done + 1)
+    assert draw(folder) == [3, *range(done, TOTAL)]
+    assert content(folder) == whole
+    assert {i: os.stat(folder / runs.image_name(i)).st_mtime_ns for i in before} == before
+
+
+@needs_fork
+def test_killed_while_it_draws_a_lost_image_again_it_still_ends_with_the_same_bytes(tmp_path, whole):
+    def spoiled(moment: int) -> tuple:
+        draw(tmp_path / str(moment))
+        lose(tmp_path / str(moment) / runs.image_name(3))
+        cut(tmp_path / str(moment) / runs.image_name(6))
+        return (tmp_path / str(moment),)
+
+    for moment in every_kill(draw, spoiled):
+        draw(tmp_path / str(moment))
+        assert content(tmp_path / str(moment)) == whole
+    assert moment > 10
+
+
+def test_an_image_that_would_be_another_is_not_put_in_a_lost_ones_place(tmp_path):
+    draw(tmp_path)
+    lose(tmp_path / runs.image_name(3))
+    before = content(tmp_path)
+    with (
+        runs.opened(tmp_path, ABOUT, PROMPTS, BATCH) as run,
+        pytest.raises(
+            ValueError, match="^00002.png is drawn otherwise here than it was .*; draw the run again in another"
+        ),
+    ):
+        records = [{**record, "score": 0.5} for record in run.records[2:4]]
+        run.add([image(2), image(3)], records)
+    assert content(tmp_path) == before
+
+
+def test_a_run_that_was_removed_while_it_was_drawn_is_one_sentence(tmp_path):
+    folder = tmp_path / "run"
+    with runs.opened(folder, ABOUT, PROMPTS, BATCH) as run:
+        records = [{"index": i, "prompt": "", "image": runs.image_name(i)} for i in range(4)]
+        run.add([image(0), image(1)], records[:2])
+        shutil.rmtree(folder)
+        with pytest.raises(
+            ValueError, match=f"^the run in '{folder}' was removed while it was drawn; give the command"
+        ):
+            run.add([image(2), image(3)], records[2:])
+    assert draw(folder) == list(range(TOTAL))
+
+
+def test_names_are_on_disk_before_the_records_that_tell_of_them(tmp_path, monkeypatch):
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor):
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def replaced(source, target):
+        done.append(os.path.basename(target))
+        replace(source, target)
+
+    with runs.opened(tmp_path, ABOUT, PROMPTS, BATCH) as run:
+        monkeypatch.setattr(os, "fsync", synced)
+        monkeypatch.setattr(os, "replace", replaced)
+        records = [{"index": i, "prompt": "", "image": runs.image_name(i)} for i in range(2)]
+        run.add([image(0), image(1)], records)
+    pictures = ["file", "00000.png", "file", "00001.png", "folder"]
+    assert done == [*pictures, "file", "folder"], "the records' own name comes last"
