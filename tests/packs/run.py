@@ -29,7 +29,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as base:
         packs = Path(os.environ["PACKS_PATH"]).expanduser().resolve() / "custom_nodes"
         with serving(packs, given.checkout.resolve(), Path(base)) as server:
-            print("| pack | case | figure | natively | effect | k = 0 | bits | |\n|" + " --- |" * 8)
+            print("| pack | case | figure | natively | effect | k = 0 | bits | told |\n|" + " --- |" * 8)
             for case in chosen:
                 results.append(tried(case, server))
                 print(row(case, results[-1]), flush=True)
