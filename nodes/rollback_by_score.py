@@ -45,11 +45,7 @@ class RollbackByScore(AdaptiveNode):
     @classmethod
     def run(cls, decision, near, far, distance):
         line = Line(near, far, distance)
-        rollbacks = [
-            line(value, judged.threshold) if i in judged.rejected else 0.0
-            for judged in decision
-            for i, value in enumerate(judged.scores.values)
-        ]
+        rollbacks = [rollback for judged in decision for rollback in line.of(judged)]
         counts = Counter(f"{rollback:.3g}" for rollback in sorted(rollbacks) if rollback)
         show_text(cls.hidden, ", ".join(f"{count} at {rollback}" for rollback, count in counts.items()))
         return io.NodeOutput(rollbacks)

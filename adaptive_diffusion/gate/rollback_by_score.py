@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from .decision import GateDecision
+
 LEVELS = 4
 
 
@@ -34,3 +36,8 @@ class RollbackByScore:
         share = min((threshold - score) / self.distance, 1.0)
         level = round(share * (LEVELS - 1))
         return self.near + (self.far - self.near) * level / (LEVELS - 1)
+
+    def of(self, decision: GateDecision) -> list[float]:
+        """The rollback of every image of a batch; 0, which keeps it, of those that were accepted."""
+        scores = enumerate(decision.scores.values)
+        return [self(score, decision.threshold) if i in decision.rejected else 0.0 for i, score in scores]

@@ -119,7 +119,7 @@ def test_the_steps_of_a_teacher_that_does_not_tell_are_those_that_are_given(teac
 
 
 def test_without_final_images_only_what_leads_to_the_decision_counts(comfy_app):
-    graph = reported(adaptive_graph(k=100), final_images=None)
+    graph = reported(second_look(adaptive_graph(k=100)), final_scores=["second_look", 0])
     graph = changed(graph, "report", final_images=None)
     assert costs(comfy_app.run(graph)) == [(None, None)] * 4
     graph = changed(graph, "report", decision=["merge", 1])
