@@ -256,6 +256,27 @@ def test_a_complete_run_loads_no_model_and_changes_nothing(files, monkeypatch, c
     assert first == second
 
 
+def test_an_image_that_was_removed_or_cut_is_drawn_again_with_the_same_bytes(files, monkeypatch):
+    generate(**files)
+    folder = files["out"]
+    before, written = {path.name: path.read_bytes() for path in folder.iterdir()}, seen(folder)
+    (folder / "00005.png").unlink()
+    (folder / "00000.png").write_bytes(before["00000.png"][:-100])
+    drawn: list[tuple[str, ...]] = []
+    draw = AdaptiveDiffusionPipeline.__call__
+
+    def counted(self, prompt, *arguments, **options):
+        drawn.append(tuple(prompt))
+        return draw(self, prompt, *arguments, **options)
+
+    monkeypatch.setattr(AdaptiveDiffusionPipeline, "__call__", counted)
+    generate(**files)
+    assert drawn == [PROMPTS[:3], PROMPTS[3:6]], "in the batches in which they were drawn"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    now = seen(folder)
+    assert [name for name in now if now[name] != written[name]] == ["00000.png", "00005.png"]
+
+
 def test_the_teacher_is_not_loaded_where_nothing_is_rejected(files, monkeypatch):
     monkeypatch.setattr(models, "load_teacher", never)
     generate(**files | {"k": 0})
