@@ -42,8 +42,8 @@ def _prompts(rejecting: Sequence[GateDecision]) -> Outputs:
     found = [{decision.scores.prompts[i] for i in decision.rejected} for decision in rejecting]
     if most := max((len(prompts) for prompts in found if len(prompts) > 1), default=0):
         return _blocked(
-            f"a batch has rejected images of {most} prompts, of which `prompts` can give one; "
-            "split batches with one prompt each"
+            f"a batch has rejected images of {most} prompts, but prompts gives one for each batch; "
+            "split batches of one prompt each"
         )
     if {""} in found:
         return _blocked("the prompts are not known; link them to Quality Score, and its scores to Threshold Gate")

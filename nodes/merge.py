@@ -68,7 +68,7 @@ class Merge(AdaptiveNode):
         chosen = Size((width, height) if size == EXPLICIT_SIZE else None, resize_method)
         merged = merge(decision, student, improved, improved_scores, chosen, node_id(cls.hidden))
         if broken := sum(each.broken for each in merged):
-            show_text(cls.hidden, f"{broken} improved images are not finite; the student's were kept")
+            show_text(cls.hidden, f"{broken} improved images are black or not finite; the student's are kept")
         return io.NodeOutput([each.batch for each in merged], [each.decision for each in merged])
 
 

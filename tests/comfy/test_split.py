@@ -76,7 +76,7 @@ def test_a_batch_of_several_prompts_stops_what_takes_its_prompt_and_says_so():
     decision = gate(scores(1, 2, 3, prompts=("a", "b", "c")), reject_indices="0 1")[0].args[0]
     accepted, rejected, prompts, seeds = sides(decision)
     assert (len(accepted[0]), len(rejected[0])) == (1, 2)
-    assert message(prompts).startswith("Adaptive Split: a batch has rejected images of 2 prompts, of which `prompts`")
+    assert message(prompts).startswith("Adaptive Split: a batch has rejected images of 2 prompts, but prompts")
     assert message(seeds).startswith("Adaptive Split: the seeds are not known; link Student Sample's student")
 
 
