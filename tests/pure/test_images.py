@@ -1,5 +1,7 @@
 """Image files as people have them, and images of one, three and four channels."""
 
+import random
+
 import numpy
 import pytest
 import torch
@@ -101,11 +103,26 @@ def whole(folder, suffix: str) -> bytes:
 def test_a_damaged_file_is_named_whatever_is_wrong_with_it(tmp_path, suffix):
     data, path = whole(tmp_path, suffix), tmp_path / f"broken.{suffix}"
     lengths = range(0, len(data) - 60, max(1, len(data) // 60))
-    for damaged in [b"", b"no image", *(data[:length] for length in lengths)]:
+    cut = [data[:length] for length in lengths]
+    for damaged in [b"", b"no image", *cut]:
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=rf"broken.{suffix}' is no whole image \(.*\); write it again") as caught:
             read_image(path)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_a_file_with_wrong_bytes_is_read_or_named(tmp_path, suffix):
+    data, path, noise = bytearray(whole(tmp_path, suffix)), tmp_path / f"broken.{suffix}", random.Random(5)
+    for _ in range(300):
+        damaged = bytearray(data)
+        for _ in range(noise.randint(1, 6)):
+            damaged[noise.randrange(min(len(data), 200))] = noise.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            assert read_image(path).mode == "RGB"
+        except ValueError as error:
+            assert str(error).startswith(f"'{path}' is no whole image (")
 
 
 @pytest.mark.parametrize("path", ["none.png", "."])

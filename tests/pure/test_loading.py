@@ -153,6 +153,8 @@ def test_a_folder_of_half_precision_alone_is_opened(parts, tmp_path):
 
 def test_where_both_are_there_full_precision_is_taken(tmp_path):
     folder = half(tmp_path / "both", "unet")
+    [path] = (folder / "unet").glob("*.fp16.safetensors")
+    save_file({key: value * 2 for key, value in load_file(path).items()}, path, {"format": "pt"})
     shutil.copy(DEMO / "unet" / "diffusion_pytorch_model.safetensors", folder / "unet")
     assert same_weights(open_pipeline(folder, torch.float32), open_pipeline(DEMO, torch.float32))
 
