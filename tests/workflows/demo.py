@@ -1,5 +1,7 @@
 """Examples on the demo models, which run at once."""
 
+from typing import Any
+
 from .parts import (
     GREEN,
     GREY,
@@ -60,14 +62,62 @@ def redrawing() -> Graph:
     return {**graph, "teacher": {"class_type": "AdaptiveTeacherRegenerate", "inputs": inputs}}
 
 
-def report(teacher_steps: int = TEACHER_STEPS) -> Graph:
+def report() -> Graph:
     """The teacher's images scored too, and a contact sheet of everything."""
     scored = {"estimator": ["estimator", 0], "images": ["teacher_images", 0], "decision": ["gate", 0]}
-    shown = {"images": ["student_images", 0], "decision": ["gate", 0], "final_images": ["merged", 0]}
     return {
         "teacher_scores": node("AdaptiveQualityScore", "Quality Score of the teacher's images", **scored),
-        "report": node("AdaptiveReport", **shown, final_scores=["teacher_scores", 0], teacher_steps=teacher_steps),
+        **sheet(final_scores=["teacher_scores", 0]),
+    }
+
+
+def sheet(**report: Any) -> Graph:
+    """A contact sheet of what was drawn and what came out."""
+    shown = {"images": ["student_images", 0], "decision": ["merged", 1], "final_images": ["merged", 0]}
+    return {
+        "report": node("AdaptiveReport", **shown, **report),
         "sheet": node("PreviewImage", "Contact sheet", images=["report", 0]),
+    }
+
+
+def any_teacher() -> Graph:
+    """A list of prompts, of which a KSampler is the teacher: Adaptive Split gives it what was rejected, and of what."""
+    judging = judge("demo", table="Demo", k=50.0)
+    judging["scores"]["inputs"]["prompt"] = ["prompts", 0]
+    return {
+        "prompts": node("AdaptiveLoadPrompts", file="demo", count=4, seed=SEED),
+        "student_models": node("AdaptiveLoadDemoModels", "Student's models", role="student"),
+        "student_prompt": encoded(["student_models", 1], "Every prompt, for the student", ["prompts", 0]),
+        "size": node("EmptyLatentImage", width=64, height=64, batch_size=2),
+        **drawn(
+            ["student_models", 0],
+            ["student_models", 2],
+            positive=["student_prompt", 0],
+            seed=["prompts", 1],
+            steps=1,
+        ),
+        **judging,
+        "split": node("AdaptiveSplit", decision=["gate", 0], batch=["student", 0]),
+        "teacher_models": node("AdaptiveLoadDemoModels", "Teacher's models", role="teacher"),
+        "teacher_prompt": encoded(["teacher_models", 1], "Prompts of the rejected", ["split", 2]),
+        "teacher_negative": encoded(["teacher_models", 1], "Negative prompt", ""),
+        "teacher": node(
+            "KSampler",
+            "Any sampler",
+            model=["teacher_models", 0],
+            positive=["teacher_prompt", 0],
+            negative=["teacher_negative", 0],
+            latent_image=["split", 1],
+            seed=["split", 3],
+            steps=ALONE_STEPS,
+            cfg=2.0,
+            sampler_name="euler",
+            scheduler="normal",
+            denoise=0.7,
+        ),
+        "teacher_images": decoded("teacher", ["student_models", 2]),
+        **result("adaptive_any_teacher"),
+        **sheet(teacher_steps=ALONE_STEPS),
     }
 
 
@@ -188,7 +238,7 @@ BEST_OF_BOTH = Workflow(
         **judge("demo", k=60.0),
         **redrawing(),
         **result("adaptive_best", improved_scores=["teacher_scores", 0]),
-        **report(ALONE_STEPS),
+        **report(),
     },
     (
         about("note:best of both", "prompt"),
@@ -196,6 +246,19 @@ BEST_OF_BOTH = Workflow(
         judge_group(),
         teacher_group(TEACHER_COLUMN),
         Group("Whichever scores higher", GREY, RESULT_COLUMNS),
+    ),
+    runs=True,
+    shown="sheet",
+)
+ANY_TEACHER = Workflow(
+    "Adaptive with any teacher",
+    any_teacher(),
+    (
+        about("note:any teacher", "prompts"),
+        student_group(*STUDENT_COLUMNS),
+        judge_group(),
+        teacher_group(("split", "teacher_models", "teacher_prompt"), ("teacher_negative", "teacher", "teacher_images")),
+        result_group(("merged", "save"), ("report",), ("sheet",)),
     ),
     runs=True,
     shown="sheet",
@@ -240,4 +303,4 @@ CALIBRATION_OF_ANY_GRAPH = Workflow(
     runs=True,
     card=(Box("Any graph", "many images"), Box("Judge", "their scores"), Box("Table", "for Threshold Gate")),
 )
-WORKFLOWS = (DEMO, BEST_OF_BOTH, SEARCH, CALIBRATION, CALIBRATION_OF_ANY_GRAPH)
+WORKFLOWS = (DEMO, BEST_OF_BOTH, ANY_TEACHER, SEARCH, CALIBRATION, CALIBRATION_OF_ANY_GRAPH)
