@@ -97,7 +97,7 @@ def test_the_pack_loads_and_lists_only_what_can_be_read(folders):
     assert options("AdaptiveLCMGuidance", "unet_name") == ["lcm.safetensors"]
     assert all("\udce9" not in name for name in options("AdaptiveLoadEstimator", "clip_vision"))
     own = [name for name in options("AdaptiveThresholdGate", "table") if name != "this run"]
-    bundled = [path.stem for path in sorted(module("host.files.tables").BUNDLED_TABLES.glob("*.json"))]
+    bundled = [path.stem for path in sorted(module("host.files.tables").TABLES.glob("*.json"))]
     assert own == [*bundled, "mine"]
     drawn = described()["AdaptiveThresholdGate"]["input"]["required"]["table"][1]["outlines"]
     assert {*drawn} == {*bundled, "mine"}
