@@ -3,14 +3,20 @@
 import itertools
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tqdm import tqdm
 
 from adaptive_diffusion import files
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot copy a process")
+
+
+# Its own lock would be shared with the copies, and stay held where one is killed that holds it.
+tqdm.set_lock(threading.RLock())
 
 
 def start(target: Callable, *arguments: Any) -> Any:

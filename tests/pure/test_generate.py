@@ -2,13 +2,13 @@
 
 import functools
 import json
-import multiprocessing
 import os
 import random
 import re
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -22,6 +22,7 @@ from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.gate.student import Student, differences
 from adaptive_diffusion.standalone import demo, models, runs
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
+from tests.processes import needs_fork, start
 
 torch.set_num_threads(1)
 PACK = Path(__file__).parents[2]
@@ -290,8 +291,7 @@ def quietly(**options) -> None:
 
 def kill_after(seconds: float, **options) -> bool:
     """Generate in a copy of this process and kill it so much later; whether it was still running."""
-    process = multiprocessing.get_context("fork").Process(target=quietly, kwargs=options)
-    process.start()
+    process = start(partial(quietly, **options))
     process.join(seconds)
     process.kill()
     process.join()
@@ -304,7 +304,7 @@ def seen(folder) -> dict[str, tuple[int, int]]:
     return {name: (known.st_mtime_ns, known.st_ino) for name, known in status.items()}
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot copy a process")
+@needs_fork
 def test_killed_at_random_moments_no_image_is_lost_drawn_twice_or_out_of_order(files, tmp_path):
     begun = time.monotonic()
     generate(**files | {"batch": 1})
