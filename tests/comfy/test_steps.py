@@ -67,6 +67,17 @@ def test_a_student_runs_what_ksampler_runs_and_says_where_that_is_not_what_was_a
     assert run.texts.get("student") == (told if ran != steps else None)
 
 
+def test_a_student_runs_linked_sigmas_as_they_are(comfy_app, calls):
+    graph = student_graph(comfy_app, tiny_model("EPS"), sigmas=["sigmas", 0])
+    comfy_app.give["sigmas"] = torch.tensor([14.0, 3.0, 1.0, 0.0])
+    graph = {name: graph[name] for name in ("model", "text", "empty", "student", "keep_settings")}
+    run = comfy_app.run({**graph, "sigmas": node("TestGive", name="sigmas")})
+    assert run.error is None
+    assert [sigma for _, sigma in calls] == pytest.approx([14.0, 3.0, 1.0], rel=1e-3)
+    assert [spent.steps for spent in run.kept["settings"][0].spent] == [3, 3]
+    assert "student" not in run.texts
+
+
 def test_best_of_n_says_it_too(comfy_app):
     settings = {"scheduler": "ddim_uniform", "sampler_name": "euler", "steps": 7}
     run = comfy_app.run(searching(limit=1, **settings))
