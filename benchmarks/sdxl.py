@@ -13,7 +13,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, PreTrainedTokenizerFast
 
-from adaptive_diffusion.standalone.demo import MODELS
+from adaptive_diffusion.bundled import DEMO_MODELS
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
 TOKENS = 77
@@ -26,7 +26,7 @@ def pipelines(dtype: torch.dtype, device: str, tiny: bool = False) -> tuple[Any,
         first, second = (_text_encoder(kind, *sizes) for kind, sizes in zip(KINDS, TEXT[tiny], strict=True))
         shared = {"vae": _vae(tiny), "text_encoder": first, "text_encoder_2": second}
         unets = [UNet2DConditionModel(**UNET, **UNET_SIZE[tiny]) for _ in range(2)]
-    words = PreTrainedTokenizerFast.from_pretrained(MODELS / "tokenizer", local_files_only=True)
+    words = PreTrainedTokenizerFast.from_pretrained(DEMO_MODELS / "tokenizer", local_files_only=True)
     words.model_max_length = TOKENS
     shared = {name: part.to(dtype).eval() for name, part in shared.items()} | {"tokenizer": words, "tokenizer_2": words}
     student = StableDiffusionXLPipeline(unet=unets[0].to(dtype), scheduler=LCMScheduler(**BETAS), **shared)
