@@ -9,6 +9,7 @@ import torch
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.verdicts import Verdicts
+from ..adaptive_diffusion.images import with_channels
 from .rows.batches import Batch, batch_size, is_blank, is_finite, part
 from .rows.latents import Latent, check_latent, with_samples
 
@@ -98,6 +99,7 @@ def _images(decision: GateDecision, student: torch.Tensor, improved: torch.Tenso
     student = _resized(student, width, height, size.method)
     if improved is None or not len(improved):
         return student
+    improved = with_channels(improved, student.shape[-1])
     return decision.scatter(student, _resized(improved, width, height, size.method))
 
 

@@ -88,6 +88,29 @@ def test_an_improved_image_that_is_not_finite_is_not_taken(kind, broken):
     assert (merged, told[0].taken) == ([[0, 1, 2, 11]], (3,))
 
 
+def coloured(count: int, *channels: float) -> torch.Tensor:
+    return torch.tensor(channels).expand(count, 8, 8, len(channels)).contiguous()
+
+
+@pytest.mark.parametrize("size", ["student", "width x height"])
+def test_transparent_images_are_merged_into_those_of_three_channels_on_white_and_back_opaque(size):
+    fixed = {"size": [size], "width": [16], "height": [16], "resize_method": ["bicubic"]}
+    for student, improved, expected in (
+        (coloured(3, 0.1, 0.2, 0.3), coloured(1, 0.4, 0.6, 0.8, 0.5), [0.7, 0.8, 0.9]),
+        (coloured(3, 0.1, 0.2, 0.3, 0.4), coloured(1, 0.4, 0.6, 0.8), [0.4, 0.6, 0.8, 1.0]),
+    ):
+        decision = rejecting("1", 1, 2, 3)
+        [merged] = execute("AdaptiveMerge", decision=decision, student=[student], improved=[improved], **fixed).args[0]
+        assert merged.shape == (3, *(2 * (8 if size == "student" else 16,)), student.shape[-1])
+        assert merged[1, 0, 0].tolist() == pytest.approx(expected, abs=1e-5)
+        assert merged[0, 0, 0].tolist() == pytest.approx(student[0, 0, 0].tolist(), abs=1e-5)
+
+
+def test_channels_that_are_no_colours_are_refused():
+    with pytest.raises(ValueError, match="Adaptive Merge: images of 5 channels cannot be shown; give 1"):
+        merge(rejecting("0", 1), [coloured(1, 0.1, 0.2, 0.3)], [coloured(1, *[0.5] * 5)])
+
+
 def bypassed(graph):
     """The graph with Teacher Refine bypassed: what is linked to its latent goes on in its place."""
     links = {"decode": ["teacher", 0], "by": graph["teacher"]["inputs"]["latent"]}
