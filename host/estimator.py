@@ -11,6 +11,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ..adaptive_diffusion import estimators
 from ..adaptive_diffusion.estimators.base import check_images, prompt_per_image
+from ..adaptive_diffusion.gate.judge import Judge
 from .files.estimators import CLIP_TOKENIZER
 
 LARGEST_CHUNK = 64
@@ -44,9 +45,9 @@ class HostedEstimator:
         self._seen: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
     @property
-    def described(self) -> dict[str, str]:
+    def described(self) -> Judge:
         """The estimator as a percentile table records it."""
-        return {"name": self.estimator.name, "dtype": self.estimator.dtype}
+        return Judge.of(self.estimator)
 
     def score(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
         """One score per image of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from comfy_execution.utils import get_executing_context
 
+from ..adaptive_diffusion.digest import digest
 from ..adaptive_diffusion.gate.decision import QualityScores
-from ..adaptive_diffusion.gate.digest import digest
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.running import RunningTable
 from ..adaptive_diffusion.gate.student import Student, agreed
@@ -21,7 +21,7 @@ def follow(
             f"to follow your prompts it needs a calibrated table to start from, but the table is '{THIS_RUN}'; "
             "choose another, or turn following off"
         )
-    fresh = RunningTable.start(table, {"name": groups[0].estimator, "dtype": groups[0].dtype}, agreed(students))
+    fresh = RunningTable.start(table, groups[0].judge.settings, agreed(students))
     values = [value for group in groups for value in group.values]
     return fresh.judge_in(running_tables(), values, _digests(groups), k)
 

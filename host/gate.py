@@ -122,12 +122,12 @@ def _rules(
 
 def _of_this_run(groups: Sequence[QualityScores]) -> PercentileTable:
     values = [value for group in groups for value in group.values]
-    return PercentileTable.from_scores(THIS_RUN, values, {"name": groups[0].estimator, "dtype": groups[0].dtype})
+    return PercentileTable.from_scores(THIS_RUN, values, groups[0].judge.settings)
 
 
 def _at(scores: QualityScores, table: PercentileTable, k: float) -> Rule:
     """By the k-th percentile of a table, which must be of these scores' estimator."""
-    table.check_estimator(scores.estimator, scores.dtype)
+    table.check_estimator(scores.judge)
     if table.name == THIS_RUN and len(table.scores) == 1 and 0 < k < 100:
         raise ValueError(f"'{THIS_RUN}' has one score alone, which has no percentiles; choose a calibrated table")
     return Rule(table.name, threshold=table.threshold(k), k=k, table=table)

@@ -84,10 +84,10 @@ def _is_image(improved: Batch, place: int, student: Batch, position: int) -> boo
 
 def _better(decision: GateDecision, scores: QualityScores) -> tuple[int, ...]:
     """The rejected positions whose improved image scores higher than the student's."""
-    if scores.estimator != decision.scores.estimator:
+    improved, gate = scores.judge, decision.scores.judge
+    if {"name", "weights"} & improved.unequal(gate).keys():
         raise ValueError(
-            f"improved_scores are of {scores.estimator}, the gate's of {decision.scores.estimator}; "
-            "score both with the same estimator"
+            f"improved_scores are of {improved.label}, the gate's of {gate.label}; score both with the same estimator"
         )
     own = decision.scores.values
     pairs = zip(decision.rejected, decision.places(len(scores), "improved_scores"), strict=True)

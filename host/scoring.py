@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..adaptive_diffusion.digest import image_digests
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
-from ..adaptive_diffusion.gate.digest import image_digests
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from .estimator import HostedEstimator
 
@@ -21,8 +21,7 @@ class Pictures(NamedTuple):
     def scored(self, judge: HostedEstimator) -> QualityScores:
         values = judge.score(self.images, self.prompts)
         digests = image_digests(self.images, self.prompts)
-        named = (judge.estimator.name, judge.estimator.dtype)
-        return QualityScores(tuple(values), *named, prompts=self.prompts, digests=digests, **self.origin)
+        return QualityScores.by(judge.described, values, prompts=self.prompts, digests=digests, **self.origin)
 
 
 def first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Pictures]:

@@ -58,9 +58,8 @@ class BestOfN(AdaptiveNode):
 
     @classmethod
     def run(cls, vae, estimator, prompt, table, k, candidates, percentile_table=None, max_batch=16, **drawing):
-        judge = estimator.estimator
         chosen = percentile_table or PercentileTable.load(_calibrated(table))
-        chosen.check_estimator(judge.name, judge.dtype)
+        chosen.check_estimator(estimator.described)
         threshold = chosen.threshold(k)
         planned = [plan_student(**inputs) for inputs in per_batch(drawing)]
         drawings, students = [drawing for drawing, _ in planned], [student for _, student in planned]
@@ -71,7 +70,7 @@ class BestOfN(AdaptiveNode):
         told = [replace(student, candidates=each.candidates, spent=each.spent) for student, each in pairs]
         shown = _payload(kept, threshold, expected_candidates(candidates, k))
         notes = [*warnings_of(chosen, told), *dict.fromkeys(text for pair in planned for text in other_steps(*pair))]
-        cut = judge.cut([text for texts in prompts for text in texts])
+        cut = estimator.estimator.cut([text for texts in prompts for text in texts])
         show_text(cls.hidden, "\n".join([_summary(shown, told), *notes, *cut]))
         latents, images, scores, *_ = map(list, zip(*kept, strict=True))
         return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})

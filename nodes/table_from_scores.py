@@ -43,9 +43,9 @@ class TableFromScores(AdaptiveNode):
 def _table(name: str, groups: Sequence[QualityScores], students: Sequence[Student | None]) -> PercentileTable:
     if any(student and student.candidates for student in students):
         raise ValueError("the student's images are the best of several; score those of Student Sample, each drawn once")
-    judges = {(group.estimator, group.dtype) for group in groups}
+    judges = {group.judge: f"{group.judge.label} in {group.judge.dtype}" for group in groups}
     if len(judges) > 1:
-        raise ValueError(f"the scores are of {len(judges)} estimators ({sorted(judges)}); a table holds those of one")
-    estimator, dtype = judges.pop()
+        told = ", ".join(sorted(judges.values()))
+        raise ValueError(f"the scores are of {len(judges)} estimators ({told}); a table holds those of one")
     values = [value for group in groups for value in group.values]
-    return PercentileTable.from_scores(name, values, {"name": estimator, "dtype": dtype}, agreed(students))
+    return PercentileTable.from_scores(name, values, groups[0].judge.settings, agreed(students))

@@ -37,13 +37,13 @@ def run(chosen: argparse.Namespace) -> str:
         from tqdm import tqdm
 
         from ..gate.calibration import Task, calibrate
+        from ..gate.judge import Judge
         from ..standalone import models
     _complete(chosen)
     models.check(chosen.student)
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.estimator)
     estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
-    made_by = {"name": estimator.name, "dtype": estimator.dtype}
-    task = Task(made_by, _student(chosen), prompts, chosen.seed, chosen.batch)
+    task = Task(Judge.of(estimator).settings, _student(chosen), prompts, chosen.seed, chosen.batch)
     with tqdm(total=len(prompts), unit="image", disable=None) as bar:
         score = partial(_score, task, estimator, chosen)
         table = calibrate(chosen.out, task, score, lambda scores: bar.update(len(scores) - bar.n))

@@ -116,12 +116,13 @@ def _about(chosen: argparse.Namespace, prompts: list[str], table: "PercentileTab
 def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "PercentileTable | None") -> None:
     from tqdm import tqdm
 
+    from ..gate.judge import Judge
     from ..standalone.generation import generate
     from ..standalone.reading import cut_by
 
     pipeline = _pipeline(chosen)
     if table:
-        table.check_estimator(pipeline.estimator.name, pipeline.estimator.dtype)
+        table.check_estimator(Judge.of(pipeline.estimator))
     warn_of_cut(cut_by("the student", pipeline.student, [*prompts, chosen.negative or ""]))
     warn_of_cut(pipeline.estimator.cut(prompts))
     seeds = prompt_seeds(chosen.seed, kept.total)

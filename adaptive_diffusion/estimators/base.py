@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
+from ..digest import digest, weights_digest
 from ..prompts import check_text, cut
 
 
@@ -12,15 +14,19 @@ class Estimator(ABC):
     """A network that says how good an image is for its prompt; higher is better.
 
     name: what percentile tables call it. uses_prompt: False where only the image counts. max_tokens: how many tokens of
-    a prompt it reads, start and end included. module: the network, which a host may move between devices.
+    a prompt it reads, start and end included. module: the network, which a host may move between devices. weights:
+    letters that differ for other weights.
     """
 
     name: str
     uses_prompt = True
     max_tokens = 0
 
-    def __init__(self, module: torch.nn.Module):
+    def __init__(self, module: torch.nn.Module, settings: Any = None):
+        """settings: what scores depend on beside the network, as JSON."""
         self.module = module.train(False).requires_grad_(False)
+        read = weights_digest(dict(module.named_parameters()))
+        self.weights = digest([read, settings]) if settings else read
 
     @abstractmethod
     def encode(self, images: torch.Tensor) -> torch.Tensor:

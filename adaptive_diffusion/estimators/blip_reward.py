@@ -76,7 +76,7 @@ CYCLE_REWARD = Settings("CycleReward", *PUBLISHED, 0.0, 1.0, 128)
 
 class BlipReward(Estimator):
     def __init__(self, module: RewardNet, settings: Settings):
-        super().__init__(module)
+        super().__init__(module, asdict(settings))
         self.net = module
         self.name = settings.name
         self.settings = settings

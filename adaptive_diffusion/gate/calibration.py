@@ -17,7 +17,7 @@ Scored = tuple[int, Sequence[float]]
 
 @dataclass(frozen=True)
 class Task:
-    """What is calibrated. estimator {name, dtype}. Prompt i is drawn with seed + i, `batch` prompts at a time."""
+    """What is calibrated. estimator: fields of Judge. Prompt i is drawn with seed + i, `batch` prompts at a time."""
 
     estimator: Mapping[str, str]
     student: Student

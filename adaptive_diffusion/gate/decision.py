@@ -3,10 +3,12 @@
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
 from .cost import Spent
+from .judge import Judge
 from .outcome import Outcome
 from .rows import Rows
 from .student import Student
@@ -19,6 +21,7 @@ class QualityScores:
     """Scores of one batch (a "group" where many batches run as a list).
 
     values: one finite score per image, higher is better.
+    estimator, dtype, weights: who gave them, as Judge has it.
     prompts: the prompt each image was scored with, "" where it is not known.
     group, groups: the batch's place in the list it came in, and that list's length.
     rows: the images' rows in that batch.
@@ -35,6 +38,7 @@ class QualityScores:
     rows: Rows = _NO_ROWS
     digests: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = field(default=(), compare=False, repr=False)
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         for row, value in enumerate(self.values):
@@ -47,6 +51,15 @@ class QualityScores:
                 f"{len(self)} scores came with {len(self.prompts)} prompts, {len(self.rows)} row numbers "
                 f"and {len(self.digests)} digests"
             )
+
+    @classmethod
+    def by(cls, judge: Judge, values: Sequence[float], **origin: Any) -> "QualityScores":
+        """The scores that `judge` gave; origin: the other fields."""
+        return cls(tuple(values), judge.name or "", judge.dtype or "", weights=judge.weights, **origin)
+
+    @property
+    def judge(self) -> Judge:
+        return Judge(self.estimator, self.dtype, self.weights)
 
     def __len__(self) -> int:
         return len(self.values)

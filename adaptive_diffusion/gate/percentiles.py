@@ -17,6 +17,7 @@ import numpy
 from ..files import write_atomically
 from ..locks import locked
 from ..reading import MOST_JSON, brief, read_json, told
+from .judge import Judge
 from .student import Student
 
 FORMAT = "adaptive-diffusion percentiles"
@@ -32,7 +33,7 @@ class PercentileTable:
 
     percentiles: {k in percent: score}, strictly inside 0..100, scores not decreasing.
     scores: the raw scores, where kept, ascending; any k is then exact.
-    estimator {name, dtype}, student (fields of Student), prompts {name, count}: empty where unknown.
+    estimator (fields of Judge), student (of Student), prompts {name, count}: empty where unknown.
     created: when the last score came, in UTC.
     """
 
@@ -121,25 +122,30 @@ class PercentileTable:
             self,
             percentiles=_deciles(scores),
             scores=scores,
-            estimator=_common("estimator", self, other),
+            estimator=_common_estimator(self, other),
             student=_common_student(self, other),
             prompts={**({"name": named} if named else {}), "count": len(scores)},
             created=max(self.created, other.created),
             source=_joined(self.source, other.source),
         )
 
-    def check_estimator(self, name: str, dtype: str) -> None:
-        """ValueError where the table was made with another estimator, or with this one in another precision."""
-        made_for, made_in = self.estimator.get("name", name), self.estimator.get("dtype", dtype)
-        if made_for != name:
+    def check_estimator(self, judge: Judge) -> None:
+        """ValueError where the table was made with another estimator, precision or file of weights."""
+        made = Judge.read(self.estimator)
+        if made.name not in (None, judge.name):
             raise ValueError(
-                f"table '{self.name}' was made for the estimator {made_for}, but the scores are of {name}; "
-                f"choose a table of {name}"
+                f"table '{self.name}' was made for the estimator {made.name}, but the scores are of {judge.name}; "
+                f"choose a table of {judge.name}"
             )
-        if made_in != dtype:
+        if made.dtype not in (None, judge.dtype):
             raise ValueError(
-                f"table '{self.name}' was made in {made_in}, but the scores are {dtype}; "
+                f"table '{self.name}' was made in {made.dtype}, but the scores are {judge.dtype}; "
                 "load the estimator in the table's precision"
+            )
+        if "weights" in made.unequal(judge):
+            raise ValueError(
+                f"table '{self.name}' was made for {made.label}, but the scores are of {judge.label}; "
+                "load the file that the table was made with, or calibrate with this one"
             )
 
     def differences(self, student: Student) -> list[str]:
@@ -254,13 +260,11 @@ def _common_student(one: PercentileTable, other: PercentileTable) -> dict[str, A
     return _alike(one.student, other.student)
 
 
-def _common(part: str, one: PercentileTable, other: PercentileTable) -> dict[str, Any]:
-    """What both tables say of `part`; ValueError naming what differs."""
-    first, second = getattr(one, part), getattr(other, part)
-    for key in sorted({*first, *second}):
-        if first.get(key) != second.get(key):
-            raise _unmergeable(one, other, part, key, first.get(key), second.get(key))
-    return _alike(first, second)
+def _common_estimator(one: PercentileTable, other: PercentileTable) -> dict[str, Any]:
+    """What both tables say of their estimator; ValueError naming what differs."""
+    for name, (first, second) in Judge.read(one.estimator).unequal(Judge.read(other.estimator)).items():
+        raise _unmergeable(one, other, "estimator", name, first, second)
+    return _alike(one.estimator, other.estimator)
 
 
 def _unmergeable(one: PercentileTable, other: PercentileTable, part: str, key: str, *values: Any) -> ValueError:

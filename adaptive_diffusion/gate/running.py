@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..digest import digest
 from ..files import write_atomically
 from ..locks import locked
 from ..reading import Unreadable, brief, read_json, told
-from .digest import digest
 from .drift import WINDOW, RunningThreshold
 from .percentiles import PercentileTable
 from .student import PLAIN, Student, differences
@@ -25,7 +25,7 @@ _DESCRIPTION = ("table", "estimator", "student")
 class RunningTable:
     """What a tracked threshold is of, and which images it has counted.
 
-    table: name of the percentile table it started from. estimator {name, dtype}, student (fields of Student).
+    table: name of the percentile table it started from. estimator (fields of Judge), student (of Student).
     images: how many were counted. counted: digests of the latest ones, oldest first. judged: thresholds of the latest
     runs, by the digest of their images and k.
     """
@@ -51,11 +51,12 @@ class RunningTable:
 
     @property
     def _formerly_described(self) -> list[dict[str, Any]]:
-        """What was known of a student without patches at first: files were named by that."""
-        student = Student.read(self.student)
-        if student.patch_digest not in (None, PLAIN):
-            return []
-        return [{**self.described, "student": student.settings_known_at_first}]
+        """What earlier versions knew, of estimators and of students without patches: files were named by that."""
+        student, estimator = Student.read(self.student), {**self.estimator}
+        estimator.pop("weights", None)
+        plain = student.patch_digest in (None, PLAIN)
+        students = [self.student, *([student.settings_known_at_first] if plain else [])]
+        return [{**self.described, "estimator": estimator, "student": settings} for settings in students]
 
     @property
     def described(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any, TypeVar
 
 from .cost import Spent
+from .judge import Judge
 
 T = TypeVar("T")
 PLAIN = "none"
@@ -123,6 +124,8 @@ def differences(found: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if part == "student":
             other = Student.read(found.get(part, {}))
             told += [f"student {phrase}" for phrase in Student.read(value).differences(other)]
+        elif part == "estimator" and not Judge.read(found.get(part, {})).unequal(Judge.read(value)):
+            continue
         elif found.get(part) != value:
             told.append(f"{part} {found.get(part)!r} instead of {value!r}")
     return told

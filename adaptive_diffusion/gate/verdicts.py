@@ -104,7 +104,8 @@ class Verdicts:
 def regrouped(groups: Sequence[QualityScores], sizes: Sequence[int]) -> list[QualityScores]:
     """The same scores in batches of `sizes`, where those hold the same number of images and differ."""
     counts = [*map(len, groups)]
-    if not sizes or counts == [*sizes] or sum(counts) != sum(sizes):
+    judges = {group.judge for group in groups}
+    if not sizes or counts == [*sizes] or sum(counts) != sum(sizes) or len(judges) > 1:
         return [*groups]
     every = [group.pick([place]) for group in groups for place in range(len(group))]
     return [_batch(parts, group, len(sizes)) for group, parts in enumerate(_cut(every, sizes))]
@@ -115,10 +116,9 @@ def _batch(parts: Sequence[QualityScores], group: int, groups: int) -> QualitySc
     digests, outcomes = (
         tuple(first for part in parts for first in getattr(part, name)) for name in ("digests", "outcomes")
     )
-    return QualityScores(
-        tuple(part.values[0] for part in parts),
-        parts[0].estimator,
-        parts[0].dtype,
+    return QualityScores.by(
+        parts[0].judge,
+        [part.values[0] for part in parts],
         prompts=tuple(part.prompts[0] for part in parts),
         group=group,
         groups=groups,

@@ -17,6 +17,7 @@ from ..diffusion.rollback import check_scale
 from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
 from ..gate.decision import GateDecision, QualityScores, decide
+from ..gate.judge import Judge
 from ..gate.percentiles import PercentileTable
 from ..prompts import check_text
 from .drawing import Drawn, Pipeline, accepts, draw
@@ -186,14 +187,13 @@ class AdaptiveDiffusionPipeline:
     def _judge(self, drawn: Drawn, plan: _Plan) -> GateDecision:
         judge = self.estimator
         values = judge.score(_channels_last(drawn.pixels), plan.prompts).tolist()
-        scores = QualityScores(tuple(values), judge.name, judge.dtype, tuple(plan.prompts))
-        made_by = {"name": judge.name, "dtype": judge.dtype}
-        table = plan.table or PercentileTable.from_scores("this run", scores.values, made_by)
+        scores = QualityScores.by(Judge.of(judge), values, prompts=tuple(plan.prompts))
+        table = plan.table or PercentileTable.from_scores("this run", scores.values, scores.judge.settings)
         height, width = drawn.pixels.shape[2:]
         steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
         name, dtype = pipeline_name(self.student), str(self.student.dtype).removeprefix("torch.")
         student = student_of(name, dtype, steps, guidance, width, height, plan.drawing["negative_prompt"])
-        table.check_estimator(judge.name, judge.dtype)
+        table.check_estimator(scores.judge)
         if differences := table.differences(student):
             warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)
         return decide(scores, table.threshold(plan.k), table.name, plan.k, student)

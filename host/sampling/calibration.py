@@ -9,6 +9,7 @@ import torch
 
 import nodes as core
 
+from ...adaptive_diffusion.digest import weights_digest
 from ...adaptive_diffusion.estimators.base import check_prompts
 from ...adaptive_diffusion.gate.calibration import Scored, Task
 from ...adaptive_diffusion.gate.student import Student
@@ -17,7 +18,6 @@ from ..rows.conditioning import Conditioning
 from ..rows.latents import row_noise
 from .call import Silent
 from .drawing import Drawing, draw_all
-from .identity import module_digest
 from .samplers import sampler_names
 from .schedules import STUDENT, scheduler_names
 from .student import plan_student
@@ -43,8 +43,8 @@ class Calibration:
     @property
     def described(self) -> Task:
         """What its journal and its table say of it."""
-        student = replace(self.student, vae=module_digest(self.vae.first_stage_model))
-        return Task(self.judge.described, student, self.prompts, self.seed, self.batch)
+        student = replace(self.student, vae=weights_digest(self.vae.first_stage_model.state_dict()))
+        return Task(self.judge.described.settings, student, self.prompts, self.seed, self.batch)
 
 
 def check(task: Calibration) -> None:

@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 
-from ...adaptive_diffusion.gate.digest import digest
+from ...adaptive_diffusion.digest import digest, sampled
 from ...adaptive_diffusion.gate.student import PLAIN
 from ..rows.conditioning import Conditioning
 
-SAMPLED = 64
 GUIDED = "adaptive_lcm_guidance"
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -38,11 +37,6 @@ def conditioning_digest(conditioning: Conditioning | None) -> str | None:
     return None if conditioning is None else digest(list(_told(conditioning)))
 
 
-def module_digest(module: torch.nn.Module) -> str:
-    """Letters that differ for other weights, of which some of every tensor are read."""
-    return digest(list(_told(module.state_dict())))
-
-
 def dtype_name(model: Any) -> str:
     """The precision in which the network computes, such as "float16"."""
     return str(model.model_dtype()).removeprefix("torch.")
@@ -57,7 +51,7 @@ def _options(model_options: Mapping[str, Any]) -> dict[str, Any]:
 def _told(value: Any, depth: int = 6) -> Iterator[Any]:
     """What JSON can hold of a value: numbers and texts, samples of tensors, names of functions and classes."""
     if isinstance(value, torch.Tensor):
-        yield [list(value.shape), str(value.dtype), _sample(value)]
+        yield sampled(value)
     elif isinstance(value, _PLAIN):
         yield str(value)
     elif isinstance(value, Mapping):
@@ -71,11 +65,6 @@ def _told(value: Any, depth: int = 6) -> Iterator[Any]:
         yield getattr(value, "__qualname__", type(value).__qualname__)
         if depth:
             yield from _told(_held(value), depth - 1)
-
-
-def _sample(tensor: torch.Tensor) -> list[float]:
-    flat = tensor.detach().flatten()
-    return flat[:: max(1, len(flat) // SAMPLED)][:SAMPLED].float().cpu().tolist()
 
 
 def _held(value: Any) -> list[Any]:

@@ -8,10 +8,10 @@ import torch
 
 import nodes as core
 
+from ...adaptive_diffusion.digest import image_digests
 from ...adaptive_diffusion.gate.best_of_n import Found
 from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.decision import QualityScores
-from ...adaptive_diffusion.gate.digest import image_digests
 from ..estimator import HostedEstimator
 from ..rows.latents import Latent, with_samples
 from .call import Progress
@@ -100,10 +100,9 @@ class Searcher:
         latent = with_samples(self.drawings[batch].latent, torch.stack([best.drawn.latent for best in found]))
         images = torch.stack([best.drawn.image for best in found])
         prompts = self.prompts[batch]
-        scores = QualityScores(
-            tuple(best.score for best in found),
-            self.judge.estimator.name,
-            self.judge.estimator.dtype,
+        scores = QualityScores.by(
+            self.judge.described,
+            [best.score for best in found],
             prompts=prompts,
             group=batch,
             groups=len(self.drawings),

@@ -77,7 +77,7 @@ def test_the_table_is_saved_offered_and_described(comfy_app, tables):
     assert table.scores == scores(run)
     assert [path.name for path in tables.iterdir()] == ["my own.json"]
     assert "my own" in module("host.files.tables").table_choices()
-    assert table.estimator == {"name": "Demo", "dtype": "float32"}
+    assert table.estimator == {"name": "Demo", "dtype": "float32", "weights": "6b8b0ce8cbe9b6a8"}
     assert (table.student["steps"], table.student["sampler"], table.student["width"]) == (2, "euler", 64)
     assert (table.prompts["count"], table.prompts["seed"]) == (len(PROMPTS), 7)
     assert run.ui["calibrate"]["adaptive_table"][0]["count"] == len(PROMPTS)

@@ -153,6 +153,7 @@ class Judge:
 
     def __init__(self) -> None:
         self.prompts: list[tuple[str, ...]] = []
+        self.described = module("adaptive_diffusion.gate.judge").Judge.of(self.estimator)
 
     def score(self, images, prompts):
         self.prompts.append(prompts)

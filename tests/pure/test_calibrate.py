@@ -55,7 +55,7 @@ def test_the_table_holds_the_scores_of_the_pipelines_student(files, capsys):
     alone = pipeline(PROMPTS, num_inference_steps_student=1, student_guidance=cfg, k=0, seed=SEED, batch_size=BATCH)
     table = PercentileTable.load(files["out"])
     assert table.scores == pytest.approx(sorted(alone.decision.scores.values), abs=1e-4)
-    assert table.estimator == {"name": "Demo", "dtype": "float32"}
+    assert table.estimator == {"name": "Demo", "dtype": "float32", "weights": "6b8b0ce8cbe9b6a8"}
     assert table.student == {"name": "demo", "steps": 1, "cfg": cfg, "width": 64, "height": 64, "dtype": "float32"}
     assert (table.prompts["count"], table.prompts["seed"]) == (len(PROMPTS), SEED)
     assert (

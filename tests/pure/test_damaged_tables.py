@@ -11,6 +11,7 @@ import time
 import pytest
 
 from adaptive_diffusion.gate.journal import Journal
+from adaptive_diffusion.gate.judge import Judge
 from adaptive_diffusion.gate.outline import outline
 from adaptive_diffusion.gate.percentiles import MOST_KNOTS, PercentileTable
 from adaptive_diffusion.gate.running import RunningTable
@@ -30,7 +31,7 @@ def use_table(path) -> None:
     """All that is done with a table in a listing and by the gate."""
     table = PercentileTable.load(path)
     json.dumps(outline(table), allow_nan=False)
-    table.check_estimator("Demo", "float32")
+    table.check_estimator(Judge("Demo", "float32"))
     table.differences(STUDENT)
     table.threshold(50)
     RunningTable.start(table, JUDGE, STUDENT)

@@ -1,6 +1,6 @@
 import torch
 
-from adaptive_diffusion.gate.digest import digest, image_digests
+from adaptive_diffusion.digest import digest, image_digests
 
 IMAGES = torch.rand(3, 4, 6, 3, generator=torch.Generator().manual_seed(0))
 PROMPTS = ("a cat", "a cat", "a dog")

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 PACK = Path(__file__).resolve().parents[2]
-GROUND = ("bundled", "files", "locks", "lines", "columns", "prompts", "images", "reading", "text", "vocabulary")
+GROUND = (
+    *("bundled", "columns", "digest", "files", "images", "lines"),
+    *("locks", "prompts", "reading", "text", "vocabulary"),
+)
 FLOORS = [
     [f"adaptive_diffusion.{name}" for name in GROUND],
     ["adaptive_diffusion.diffusion", "adaptive_diffusion.estimators", "adaptive_diffusion.presets"],
