@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from .quoting import quoted
+
 
 def __getattr__(name: str) -> Any:
     """`AdaptiveDiffusionPipeline`, loaded on first use because it needs diffusers (extra `standalone`)."""
     if name != "AdaptiveDiffusionPipeline":
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        raise AttributeError(f"module {quoted(__name__)} has no attribute {quoted(name)}")
     from .standalone.pipeline import AdaptiveDiffusionPipeline
 
     return AdaptiveDiffusionPipeline

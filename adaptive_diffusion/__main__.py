@@ -6,6 +6,7 @@ import warnings
 from typing import NoReturn
 
 from .commands import calibrate, convert, demo, evaluate, generate, merge_tables
+from .quoting import quoted
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     except ValueError as error:
         _stop(f"error: {error}", 2)
     except OSError as error:
-        named = f"'{error.filename}' cannot be used ({error.strerror})" if error.filename else error
+        named = f"{quoted(error.filename)} cannot be used ({error.strerror})" if error.filename else error
         _stop(f"error: {named}", 2)
     except KeyboardInterrupt:
         _stop("stopped", 130)

@@ -2,12 +2,12 @@
 
 import csv
 import json
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from .lines import NO_TEXT, Lines, opened
+from .quoting import listed, quoted
 
 CELL_LIMIT = 10_000
 MARKS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -22,12 +22,12 @@ def read(path: Path, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     line.
     """
     if path.suffix.lower() not in _READERS:
-        raise ValueError(f"'{path.name}' is no prompt file; choose one that ends in {', '.join(EXTENSIONS)}")
+        raise ValueError(f"{quoted(path.name)} is no prompt file; choose one that ends in {', '.join(EXTENSIONS)}")
     try:
         with opened(path) as lines:
             yield from _checked(lines, path, names)
     except OSError as error:
-        raise ValueError(f"'{path.name}' cannot be read ({error.strerror}); choose another file") from error
+        raise ValueError(f"{quoted(path.name)} cannot be read ({error.strerror}); choose another file") from error
 
 
 def _checked(lines: Lines, path: Path, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -38,7 +38,7 @@ def _checked(lines: Lines, path: Path, names: Sequence[str]) -> Iterator[tuple[s
             yield tuple(cell.strip() for cell in cells)
     except (ValueError, csv.Error) as error:
         fix = "; check its quotes" if isinstance(error, csv.Error) else ""
-        raise ValueError(f"line {lines.first} of '{path.name}' {error}{fix}") from error
+        raise ValueError(f"line {lines.first} of {quoted(path.name)} {error}{fix}") from error
 
 
 def _check_cell(cell: str) -> None:
@@ -139,11 +139,7 @@ def _json_cells(line: str, names: Sequence[str]) -> Sequence[str]:
 def _check_names(names: Sequence[str], found: Iterable[str], kind: str, fix: str) -> None:
     for name in names:
         if name not in found:
-            raise ValueError(f"has no {kind} {name!r}, only {_listed(found)}; {fix}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return textwrap.shorten(", ".join(map(repr, names)), 200, placeholder=" ...") or "none"
+            raise ValueError(f"has no {kind} {quoted(name)}, only {listed(map(quoted, found))}; {fix}")
 
 
 _READERS = {".csv": _from_csv, ".tsv": _from_csv, ".txt": _from_txt, ".jsonl": _from_jsonl}

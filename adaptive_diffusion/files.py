@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from .quoting import quoted
+
 PARTIAL = ".part"
 _FIXES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space and run it again"),
@@ -23,7 +25,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         fix = _FIXES.get(error.errno or 0, "look at its folder and run it again")
-        raise ValueError(f"'{path}' cannot be written ({error.strerror or error}); {fix}") from error
+        raise ValueError(f"{quoted(path)} cannot be written ({error.strerror or error}); {fix}") from error
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import numpy
 import torch
 from PIL import Image, ImageOps
 
+from .quoting import quoted
+
 WHITE = 255
 BITS_16 = 65535
 
@@ -20,7 +22,7 @@ def read_image(path: Path) -> Image.Image:
             return _flat(ImageOps.exif_transpose(image))
     except Exception as error:  # whatever a damaged file makes a decoder raise
         reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"'{path}' is no whole image ({reason}); write it again, or take it away") from error
+        raise ValueError(f"{quoted(path)} is no whole image ({reason}); write it again, or take it away") from error
 
 
 def _flat(image: Image.Image) -> Image.Image:

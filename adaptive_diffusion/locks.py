@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from . import files
+from .quoting import quoted
 
 PATIENCE = 10.0
 _LEFT = re.compile(rf"\.(.+)\.(lock|\d+{re.escape(files.PARTIAL)})")
@@ -40,7 +41,7 @@ def held(lock: Path, busy: str, patience: float = 0.0) -> Iterator[None]:
 @contextmanager
 def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
     """The file at `path` for this process alone within; what killed processes left of it is swept first."""
-    busy = f"another process is writing to '{path}'; wait for it, or choose another name"
+    busy = f"another process is writing to {quoted(path)}; wait for it, or choose another name"
     with held(path.with_name(f".{path.name}.lock"), busy, patience):
         files.sweep(path.parent, path.name)
         yield

@@ -12,6 +12,7 @@ from typing import Any
 
 from .columns import read
 from .lines import NO_TEXT
+from .quoting import quoted
 
 CAPTION = "caption"
 MOST_PROMPTS = 100_000
@@ -38,7 +39,7 @@ def every_prompt(path: Path, column: str = CAPTION) -> list[str]:
     prompts = list(islice(_prompts(path, column), MOST_PROMPTS + 1))
     _check_any(prompts, path.name)
     if len(prompts) > MOST_PROMPTS:
-        raise ValueError(f"'{path.name}' holds more than {MOST_PROMPTS:,} prompts; take them in parts")
+        raise ValueError(f"{quoted(path.name)} holds more than {MOST_PROMPTS:,} prompts; take them in parts")
     return prompts
 
 
@@ -58,7 +59,7 @@ def check_text(prompt: str) -> None:
     """ValueError where a prompt holds what is no character: half of one (a lone surrogate), or a zero."""
     if found := NO_TEXT.search(prompt):
         raise ValueError(
-            f"the prompt {prompt[:40]!r} holds {found[0]!r}, which is no character; write it anew, as UTF-8"
+            f"the prompt {quoted(prompt)} holds {quoted(found[0])}, which is no character; write it anew, as UTF-8"
         )
 
 
@@ -66,7 +67,7 @@ def cut(reader: str, most: int, count: Callable[[str], int], prompts: Iterable[s
     """A sentence for every different prompt of which `reader` reads only the first `most` tokens of `count`."""
     counted = {prompt: count(prompt) for prompt in prompts}
     return [
-        f"{reader} reads the first {most} of {number} tokens of {prompt[:40].strip() + '...'!r}"
+        f"{reader} reads the first {most} of {number} tokens of {quoted(prompt[:40].strip() + '...')}"
         for prompt, number in counted.items()
         if number > most
     ]
@@ -95,17 +96,20 @@ def _prompts(path: Path, column: str) -> Iterator[str]:
 
 def _check_any(prompts: list[str], file: str) -> None:
     if not prompts:
-        raise ValueError(f"'{file}' holds no prompts; write at least one or choose another file")
+        raise ValueError(f"{quoted(file)} holds no prompts; write at least one or choose another file")
 
 
 def _check_number(prompts: list[str], count: int, file: str) -> None:
     _check_any(prompts, file)
     if len(prompts) < count:
         raise ValueError(
-            f"'{file}' holds {len(prompts)} different prompts, fewer than count {count}; lower count, or set 0 for all"
+            f"{quoted(file)} holds {len(prompts)} different prompts, fewer than count {count}; "
+            "lower count, or set 0 for all"
         )
     if len(prompts) > MOST_PROMPTS:
-        raise ValueError(f"'{file}' holds more than {MOST_PROMPTS:,} different prompts; set count to draw some of them")
+        raise ValueError(
+            f"{quoted(file)} holds more than {MOST_PROMPTS:,} different prompts; set count to draw some of them"
+        )
 
 
 def _different(prompts: Iterable[str]) -> Iterator[str]:

@@ -1,15 +1,14 @@
 """Reading files that anyone may have made: nothing in one ends more than the reading of it."""
 
 import json
-import reprlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .quoting import quoted
+
 MOST_JSON = 12 * 2**20
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 class Unreadable(ValueError):
@@ -41,7 +40,9 @@ def reading(path: Path, damaged: str) -> Iterator[None]:
             raise
         except OSError as error:
             reason = error.strerror or error
-            raise Unreadable(f"'{path.name}' cannot be read ({reason}); make it readable, or move it away") from error
+            raise Unreadable(
+                f"{quoted(path.name)} cannot be read ({reason}); make it readable, or move it away"
+            ) from error
 
 
 def read_json(path: Path, damaged: str) -> Any:
@@ -51,10 +52,10 @@ def read_json(path: Path, damaged: str) -> Any:
     """
     with reading(path, damaged):
         if not path.is_file():
-            raise FileNotFoundError(f"there is no file '{path}'")
+            raise FileNotFoundError(f"there is no file {quoted(path)}")
         if (size := path.stat().st_size) > MOST_JSON:
             raise Unreadable(
-                f"'{path.name}' has {size:,} bytes, more than the {MOST_JSON:,} that are read; move it away"
+                f"{quoted(path.name)} has {size:,} bytes, more than the {MOST_JSON:,} that are read; move it away"
             )
         return parse_json(path.read_bytes())
 
@@ -62,11 +63,6 @@ def read_json(path: Path, damaged: str) -> Any:
 def parse_json(text: bytes) -> Any:
     """What UTF-8 JSON says; ValueError where it is none or says a thing twice, RecursionError where it is too deep."""
     return json.loads(text.decode("utf-8"), object_pairs_hook=_once)
-
-
-def brief(value: Any) -> str:
-    """A value as a sentence can hold it: all of a short one, the ends of a long one, the surface of a deep one."""
-    return _SHORT.repr(value)
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.running import RunningTable
 from ..adaptive_diffusion.gate.student import Student, agreed
 from ..adaptive_diffusion.gate.verdicts import Verdicts, common, regrouped
+from ..adaptive_diffusion.quoting import quoted
 from .files.tables import THIS_RUN, table_path
 from .following import follow
 from .plain import numbers
@@ -88,7 +89,7 @@ def _by_hand(judged: Verdicts, texts: Sequence[str]) -> list[tuple[int, ...] | N
 
 def _numbers(text: str, total: int) -> set[int]:
     if not re.fullmatch(r"\s*\d+([,\s]+\d+)*\s*", text):
-        raise ValueError(f"reject_indices is '{text}'; write image numbers such as 0, 3")
+        raise ValueError(f"reject_indices is {quoted(text)}; write image numbers such as 0, 3")
     chosen = {int(number) for number in re.findall(r"\d+", text)}
     if max(chosen) >= total:
         raise ValueError(f"reject_indices names image {max(chosen)}, but there are {total}; the first one is 0")
@@ -170,7 +171,7 @@ def warnings_of(table: PercentileTable, students: Sequence[Student | None]) -> l
     """A sentence for each way in which a table was made with another student."""
     told = [table.differences(student) for student in students if student]
     phrases = dict.fromkeys(", ".join(differences) for differences in told if differences)
-    return [f"table '{table.name}' was made with another student: {phrase}" for phrase in phrases]
+    return [f"table {quoted(table.name)} was made with another student: {phrase}" for phrase in phrases]
 
 
 def summary(verdict: Verdict) -> str:

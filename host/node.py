@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
-from textwrap import shorten
 from typing import Any, ClassVar
 
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.decision import GateDecision
+from ..adaptive_diffusion.quoting import listed, printable, quoted
 from .plain import plain
 
 CATEGORY = "adaptive diffusion"
@@ -21,7 +21,6 @@ EstimatorLink = io.Custom("QUALITY_ESTIMATOR")
 ScoresLink = io.Custom("QUALITY_SCORES")
 DecisionLink = io.Custom("GATE_DECISION")
 TableLink = io.Custom("PERCENTILE_TABLE")
-MOST_TOLD = 300
 
 
 class AdaptiveNode(io.ComfyNode):
@@ -104,8 +103,8 @@ def speaking_for(node: str) -> Iterator[None]:
         if isinstance(error, (InterruptProcessingException, OOM_EXCEPTION)) or "out of memory" in str(error).lower():
             raise
         if isinstance(error, ValueError):
-            raise ValueError(f"{node}: {error}").with_traceback(error.__traceback__) from None
-        complaint = f"{node}: {type(error).__name__}: {error}"
+            raise ValueError(printable(f"{node}: {error}")).with_traceback(error.__traceback__) from None
+        complaint = printable(f"{node}: {type(error).__name__}: {error}")
         raise RuntimeError(complaint).with_traceback(error.__traceback__) from None
 
 
@@ -134,13 +133,12 @@ def _check_value(each: io.Input, value: Any) -> None:
     if isinstance(each, (io.Int.Input, io.Float.Input)):
         _check_number(each, value)
     if options is not None and value not in options:
-        offered = shorten(", ".join(map(str, options)), MOST_TOLD, placeholder=" ...")
-        raise ValueError(f"there is no {each.id} '{value}'; choose one of {offered}")
+        raise ValueError(f"there is no {each.id} {quoted(value)}; choose one of {listed(options)}")
 
 
 def _check_number(each: Any, value: Any) -> None:
     if not isinstance(value, (int, float)):
-        raise ValueError(f"{each.id} is {shorten(repr(value), MOST_TOLD, placeholder=' ...')}; give a number")
+        raise ValueError(f"{each.id} is {quoted(value)}; give a number")
     if not math.isfinite(value):
         raise ValueError(f"{each.id} is {value}; give a finite number")
     if None not in (each.min, each.max) and not each.min <= value <= each.max:

@@ -13,16 +13,20 @@ PERCENTS = range(101)
 
 
 def show_text(hidden: Any, text: str) -> None:
-    """Show `text` on the node with these hidden inputs; nothing where it runs outside a graph."""
-    if hidden and hidden.unique_id:
-        PromptServer.instance.send_progress_text(text, hidden.unique_id)
+    """Show `text` on the node with these hidden inputs, to the client that queued it; nothing outside a graph."""
+    if client := _client(hidden):
+        PromptServer.instance.send_progress_text(text, hidden.unique_id, client)
 
 
 def show(hidden: Any, event: str, shown: dict[str, Any]) -> None:
-    """Send `shown` to the frontend that runs the node with these hidden inputs."""
-    if hidden and hidden.unique_id:
-        server = PromptServer.instance
-        server.send_sync(event, {"node": hidden.unique_id, **shown}, server.client_id)
+    """Send `shown` to the client that queued the node with these hidden inputs."""
+    if client := _client(hidden):
+        PromptServer.instance.send_sync(event, {"node": hidden.unique_id, **shown}, client)
+
+
+def _client(hidden: Any) -> str | None:
+    """Who queued the node; None outside a graph and where no client did: ComfyUI would then tell every client."""
+    return PromptServer.instance.client_id if hidden and hidden.unique_id else None
 
 
 class ScoresSoFar:

@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.diffusion.guidance_embedding import guidance_bias
+from ..adaptive_diffusion.quoting import quoted
 from ..host.files.unets import unet_choices, unet_path
 from ..host.node import AdaptiveNode
 from ..host.sampling.identity import GUIDED
@@ -50,6 +51,6 @@ class LCMGuidance(AdaptiveNode):
             raise ValueError(f"the model has guidance {model.get_attachment(GUIDED):g} already; link it from before")
         guided = model.clone()
         if not guided.add_patches({BIAS: (bias,)}):
-            raise ValueError(f"the model has no weight {BIAS}; link the UNet of '{unet_name}'")
+            raise ValueError(f"the model has no weight {BIAS}; link the UNet of {quoted(unet_name)}")
         guided.set_attachments(GUIDED, guidance)
         return io.NodeOutput(guided)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..prompts import prompt_seeds, read_prompts
+from ..quoting import quoted
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, fill
 from .reading import warn_of_cut
@@ -55,7 +56,7 @@ def _complete(chosen: argparse.Namespace) -> None:
     from ..standalone import demo, models
 
     if chosen.out.suffix != ".json":
-        raise ValueError(f"'{chosen.out}' does not end in .json; name the table so")
+        raise ValueError(f"{quoted(chosen.out)} does not end in .json; name the table so")
     if chosen.student == models.DEMO:
         fill(chosen, {"estimator": models.DEMO, "size": (demo.settings()["size"],) * 2})
     if chosen.estimator is None:

@@ -4,6 +4,8 @@ import argparse
 import functools
 from pathlib import Path
 
+from ..quoting import quoted
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
@@ -19,11 +21,11 @@ def run(chosen: argparse.Namespace) -> str:
     from ..locks import locked
 
     if len(chosen.tables) < 2:
-        raise ValueError(f"1 table ('{chosen.tables[0]}') has nothing to merge with; name two or more")
+        raise ValueError(f"1 table ({quoted(chosen.tables[0])}) has nothing to merge with; name two or more")
     first, *others = (PercentileTable.load(path) for path in chosen.tables)
     merged = functools.reduce(PercentileTable.merge, others, first)
     with locked(chosen.out):
         if chosen.out.exists():
-            raise ValueError(f"'{chosen.out}' is there already; choose another name with --out")
+            raise ValueError(f"{quoted(chosen.out)} is there already; choose another name with --out")
         merged.save(chosen.out)
     return f"Wrote {len(merged.scores)} scores of {len(chosen.tables)} tables to {chosen.out}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..bundled import PROMPTS
 from ..prompts import CAPTION
+from ..quoting import quoted
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -23,7 +24,7 @@ def size(text: str) -> tuple[int, int]:
     """Width and height of "1024" or "1024x768"."""
     sides = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
     if not sides:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 1024, or 1024x768 for width x height")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no size; write 1024, or 1024x768 for width x height")
     return int(sides[1]), int(sides[2] or sides[1])
 
 

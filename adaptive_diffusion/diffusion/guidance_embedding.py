@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ..estimators import weights
+from ..quoting import quoted
 from ..reading import reading
 
 CONDITION, LINEAR = "time_embedding.cond_proj.weight", "time_embedding.linear_1.weight"
@@ -39,9 +40,10 @@ def guidance_bias(path: Path, guidance: float) -> torch.Tensor:
     """
     if not takes_guidance(path):
         raise ValueError(
-            f"'{path.name}' has no guidance embedding; choose the UNet of LCM-SDXL or LCM_Dreamshaper_v7 (an LCM-LoRA "
+            f"{quoted(path.name)} has no guidance embedding; choose the UNet of LCM-SDXL or LCM_Dreamshaper_v7 "
+            "(an LCM-LoRA "
             "has none: there cfg is the guidance)"
         )
-    with reading(path, f"'{path.name}' has a guidance embedding of no size that a model has; download it again"):
+    with reading(path, f"{quoted(path.name)} has a guidance embedding of no size that a model has; download it again"):
         condition, linear = (weights.tensor(path, key).float() for key in (CONDITION, LINEAR))
         return linear @ (condition @ guidance_embedding(guidance, condition.shape[1]))

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy
 
+from ..quoting import quoted
 from .schedules import TRAIN_STEPS, NoiseSchedule, official_timesteps
 
 SCALES = ("schedule", "variance", "official", "model sigma")
@@ -13,10 +14,12 @@ SCALES = ("schedule", "variance", "official", "model sigma")
 def check_scale(scale: str, value: float, sigma_max: float = math.inf) -> None:
     """ValueError unless there is such a scale, and a rollback of `value` in it; sigma_max: the model's, if known."""
     if scale not in SCALES:
-        raise ValueError(f"there is no rollback scale '{scale}'; choose one of {', '.join(SCALES)}")
+        raise ValueError(f"there is no rollback scale {quoted(scale)}; choose one of {', '.join(SCALES)}")
     highest = sigma_max if scale == "model sigma" else 1
     if not 0 < value <= highest:
-        raise ValueError(f"rollback is {value:g}; in scale '{scale}' choose a value above 0 and at most {highest:g}")
+        raise ValueError(
+            f"rollback is {value:g}; in scale {quoted(scale)} choose a value above 0 and at most {highest:g}"
+        )
 
 
 def start_sigma(scale: str, value: float, schedule: NoiseSchedule) -> float:

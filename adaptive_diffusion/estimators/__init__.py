@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ..reading import brief
+from ..quoting import quoted
 from . import blip_reward, clip_scores
 from .base import Estimator
 from .weights import EXTENSIONS, Shapes, read, shapes
@@ -48,6 +48,6 @@ def _kind(name: str, found: Shapes) -> str:
     if kind := clip_scores.recognises(found):
         return kind
     raise ValueError(
-        f"'{name}' is not a quality estimator; expected the weights of ImageReward, CycleReward, HPSv2.1, PickScore, "
-        f"CLIP ViT-L/14 or the LAION aesthetic predictor, found {brief(next(iter(found), 'none'))}"
+        f"{quoted(name)} is not a quality estimator; expected the weights of ImageReward, CycleReward, HPSv2.1, "
+        f"PickScore, CLIP ViT-L/14 or the LAION aesthetic predictor, found {quoted(next(iter(found), 'none'))}"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..quoting import quoted
 from .base import Estimator
 from .clip_aesthetic import Aesthetic
 from .clip_net import VIT_H, VIT_L, embed_images, embed_texts, read_clip
@@ -47,7 +48,7 @@ class Similarity(Estimator):
         self.max_tokens = text.max_position_embeddings
         if len(self.tokenizer) != text.vocab_size:
             raise ValueError(
-                f"the tokenizer in '{folder}' has {len(self.tokenizer)} words and {self.name}'s weights have "
+                f"the tokenizer in {quoted(folder)} has {len(self.tokenizer)} words and {self.name}'s weights have "
                 f"{text.vocab_size}; name the folder of CLIP's own tokenizer"
             )
         super().__init__(self.clip)

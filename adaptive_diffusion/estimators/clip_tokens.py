@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from ..quoting import quoted
+
 FILES = ("vocab.json", "merges.txt")
 TERMINAL = re.compile("\033\\[[\\d;]*[a-zA-Z]")
 SINGLE_QUOTES = (0x91, 0x92, 0x2BC, *range(0x2018, 0x201C))
@@ -85,7 +87,9 @@ def _without_surrogates(text: str) -> str:
 def _open(folder: Path) -> Any:
     """transformers' fast tokenizer: its slow one before 5.0 cleans text otherwise, depending on what is installed."""
     if missing := [name for name in FILES if not (folder / name).is_file()]:
-        raise ValueError(f"'{missing[0]}' of CLIP's tokenizer is not in '{folder}'; name a folder that holds it")
+        raise ValueError(
+            f"{quoted(missing[0])} of CLIP's tokenizer is not in {quoted(folder)}; name a folder that holds it"
+        )
     import transformers
 
     kind: Any = getattr(transformers, "CLIPTokenizerFast", transformers.CLIPTokenizer)

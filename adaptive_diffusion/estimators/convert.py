@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ..files import replacing
+from ..quoting import quoted
 from . import kind_of
 from .weights import SAFETENSORS, read
 
@@ -20,9 +21,9 @@ def convert(source: Path, target: Path | None = None) -> Path:
     """
     target = target or source.with_suffix(SAFETENSORS)
     if target.suffix != SAFETENSORS:
-        raise ValueError(f"'{target}' does not end in {SAFETENSORS}; name the new file so")
+        raise ValueError(f"{quoted(target)} does not end in {SAFETENSORS}; name the new file so")
     if target.exists():
-        raise ValueError(f"'{target}' is there already; move it away, or name another file with --out")
+        raise ValueError(f"{quoted(target)} is there already; move it away, or name another file with --out")
     state, metadata = read(source)
     kind_of(source)
     origin = {"source": source.name, "source_sha256": _sha256(source)}

@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from ..quoting import unquoted
 from .weights import State
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -23,7 +24,7 @@ def fill(make: Callable[[State], Network], state: State, dtype: torch.dtype, own
     except KeyError as error:
         raise ValueError(f"{owner}'s weight {error} is missing; download the file again") from None
     except Exception as error:
-        raise ValueError(f"{owner}'s weights do not fit together ({_last_line(error)})") from None
+        raise ValueError(f"{owner}'s weights do not fit together ({unquoted(_last_line(error))})") from None
     return module
 
 

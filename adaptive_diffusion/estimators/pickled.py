@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from ..quoting import quoted
+
 MOST_STEPS = 400_000
 NEWEST_PROTOCOL = 5
 MOST_NUMBERED = 4_096
@@ -115,7 +117,7 @@ class Pickle:
         """A call becomes the tensor, the storage's tensor or the empty dictionary that it would make."""
         named, arguments = self.last(2)
         if not isinstance(named, Named) or named.name not in _CALLS:
-            raise Foreign(f"a call of {named!r}")
+            raise Foreign(f"a call of {quoted(named)}")
         self.push(_CALLS[named.name](*arguments))
 
     def build(self) -> None:
@@ -128,7 +130,7 @@ class Pickle:
         """The storage that a persistent id names: ("storage", class, key, device, items, and in old files None)."""
         kind, named, key, _, items, *view = self.stack.pop()
         if kind != "storage" or not isinstance(named, Named) or named.name not in ITEM_SIZES or any(view):
-            raise Foreign(f"a storage of {named!r}")
+            raise Foreign(f"a storage of {quoted(named)}")
         if type(key) is not str or type(items) is not int or items < 0:
             raise ValueError("a storage without key and length")
         storage = Storage(key, items, ITEM_SIZES[named.name])

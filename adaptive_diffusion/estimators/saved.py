@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..quoting import quoted
 from .pickled import Pickle, Storage
 
 MOST_BYTES = 16 * 2**20
@@ -64,14 +65,14 @@ def _start(file: BinaryIO, record: zipfile.ZipInfo) -> int:
     magic, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
     begins = magic == _ZIP and file.read(name) == record.filename.encode()
     if not begins or record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size:
-        raise ValueError(f"the record {record.filename!r} is not there as it was saved")
+        raise ValueError(f"the record {quoted(record.filename)} is not there as it was saved")
     return record.header_offset + _LOCAL.size + name + extra
 
 
 def _check_record(file: BinaryIO, record: zipfile.ZipInfo, storage: Storage) -> None:
     end = _start(file, record) + record.file_size
     if record.file_size != storage.items * storage.size or end > file.seek(0, io.SEEK_END):
-        raise ValueError(f"the record {record.filename!r} has another length")
+        raise ValueError(f"the record {quoted(record.filename)} has another length")
 
 
 def _of_stream(file: BinaryIO) -> Any:
@@ -90,7 +91,7 @@ def _check_storages(file: BinaryIO, start: int, storages: list[Storage]) -> None
     for storage in storages:
         file.seek(start)
         if _COUNT.unpack(file.read(_COUNT.size)) != (storage.items,):
-            raise ValueError(f"the storage {storage.key!r} has another length")
+            raise ValueError(f"the storage {quoted(storage.key)} has another length")
         start += _COUNT.size + storage.items * storage.size
     if start > file.seek(0, io.SEEK_END):
         raise ValueError("the last storages are not there")

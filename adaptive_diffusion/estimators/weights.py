@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from ..quoting import quoted
 from ..reading import Unreadable, reading
 from .pickled import Foreign, Pairs, Tensor
 from .saved import listing
@@ -51,7 +52,7 @@ def tensor(path: Path, name: str) -> torch.Tensor:
 def _opened(path: Path) -> Iterator[Any]:
     """A safetensors file, whatever fails in it told as its damage."""
     _check_there(path)
-    with reading(path, f"'{path.name}' is not a whole safetensors file; download it again"):
+    with reading(path, f"{quoted(path.name)} is not a whole safetensors file; download it again"):
         with path.open("rb") as file:
             [header] = struct.unpack("<Q", file.read(8))
         if header > MOST_HEADER:
@@ -75,7 +76,9 @@ def _listed(path: Path) -> dict[str, Tensor]:
         saved = listing(path)
         state = _state(dict(saved)) if type(saved) is Pairs else saved
         if type(state) is not dict or not all(type(key) is str and type(state[key]) is Tensor for key in state):
-            raise Unreadable(f"'{path.name}' holds something else than weights by name; use the estimator's state dict")
+            raise Unreadable(
+                f"{quoted(path.name)} holds something else than weights by name; use the estimator's state dict"
+            )
         return state
 
 
@@ -87,15 +90,15 @@ def _state(saved: dict[Any, Any]) -> Any:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    with reading(path, f"'{path.name}' is not a whole file of weights; download it again"):
+    with reading(path, f"{quoted(path.name)} is not a whole file of weights; download it again"):
         try:
             yield
         except Foreign:
             raise Unreadable(
-                f"'{path.name}' holds more than weights and was not opened; use a safetensors file"
+                f"{quoted(path.name)} holds more than weights and was not opened; use a safetensors file"
             ) from None
 
 
 def _check_there(path: Path) -> None:
     if not path.is_file():
-        raise FileNotFoundError(f"there is no weight file '{path}'")
+        raise FileNotFoundError(f"there is no weight file {quoted(path)}")

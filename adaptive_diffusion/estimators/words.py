@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ..quoting import listed, quoted
+
 PAD, START, END = "[PAD]", "[CLS]", "[SEP]"
 
 
@@ -30,8 +32,8 @@ class WordTokenizer:
     def _row(self, prompt: str) -> list[int]:
         words = prompt.lower().replace(",", " ").replace(".", " ").split()
         if unknown := [word for word in words if word not in self.ids]:
-            known = ", ".join(word for word in self.ids if word not in (PAD, START, END))
-            raise ValueError(f"this estimator does not know the word '{unknown[0]}'; use only: {known}")
+            known = listed(word for word in self.ids if word not in (PAD, START, END))
+            raise ValueError(f"this estimator does not know the word {quoted(unknown[0])}; use only: {known}")
         if len(words) > self.max_length - 2:
             raise ValueError(f"the prompt has {len(words)} words; this estimator reads at most {self.max_length - 2}")
         return [self.ids[START], *(self.ids[word] for word in words), self.ids[END]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ..quoting import quoted
 from .cost import evaluations
 from .student import Student
 
@@ -25,7 +26,7 @@ def cost_of_settings(steps: int, cfg: float, sampler: str, negative: bool, unit:
     found = steps if unit == STEPS else evaluations(steps, cfg, sampler, negative)
     if found is None:
         raise ValueError(
-            f"how often sampler '{sampler}' evaluates the model is not known; choose unit seconds or steps"
+            f"how often sampler {quoted(sampler)} evaluates the model is not known; choose unit seconds or steps"
         )
     return found
 

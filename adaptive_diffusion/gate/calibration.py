@@ -7,6 +7,7 @@ from typing import Any
 
 from ..locks import locked
 from ..prompts import described
+from ..quoting import quoted
 from .journal import Journal
 from .percentiles import PercentileTable
 from .student import Student, differences
@@ -78,5 +79,5 @@ def _finished(path: Path, task: Task) -> PercentileTable:
     table, about = PercentileTable.load(path), task.about()
     parts = ("estimator", "student", "prompts")
     if told := differences({part: getattr(table, part) for part in parts}, {part: about[part] for part in parts}):
-        raise ValueError(f"table '{path.stem}' exists with {', '.join(told)}; choose another name")
+        raise ValueError(f"table {quoted(path.stem)} exists with {', '.join(told)}; choose another name")
     return table

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import append_lines, keep_lines, whole_lines
+from ..quoting import quoted, unquoted
 from ..reading import parse_json, told
 from .student import differences
 
@@ -54,8 +55,8 @@ class Journal:
     def _check_head(self, line: bytes, expected: dict[str, Any]) -> None:
         if told := differences(_parsed(line, self.path), expected):
             raise ValueError(
-                f"an unfinished calibration '{self.path.stem}' has {', '.join(told)}; "
-                f"choose another name, or delete {self.path.name} to begin again"
+                f"an unfinished calibration {quoted(self.path.stem)} has {', '.join(told)}; "
+                f"choose another name, or delete {unquoted(self.path.name)} to begin again"
             )
 
 
@@ -77,4 +78,4 @@ def _batch(line: bytes, path: Path) -> dict[int, float]:
 
 
 def _damaged(path: Path) -> str:
-    return f"{path.name} is damaged; delete it to begin this calibration again"
+    return f"{unquoted(path.name)} is damaged; delete it to begin this calibration again"

@@ -16,7 +16,8 @@ import numpy
 
 from ..files import write_atomically
 from ..locks import locked
-from ..reading import MOST_JSON, brief, read_json, told
+from ..quoting import quoted, unquoted
+from ..reading import MOST_JSON, read_json, told
 from .judge import Judge
 from .student import Student
 
@@ -49,21 +50,21 @@ class PercentileTable:
     @classmethod
     def load(cls, path: Path) -> "PercentileTable":
         """Read a table file, in this project's form or the official {"10": score, ...}; ValueError if it is neither."""
-        content = read_json(path, f"table '{path.stem}' is not a complete JSON file; make it again")
-        with told(f"table '{path.stem}' is damaged; make it again", ValueError):
+        content = read_json(path, f"table {quoted(path.stem)} is not a complete JSON file; make it again")
+        with told(f"table {quoted(path.stem)} is damaged; make it again", ValueError):
             return cls.parse(content, path.stem)
 
     @classmethod
     def parse(cls, content: Any, name: str) -> "PercentileTable":
         """Build a table from parsed JSON; see `load`."""
         if not isinstance(content, dict) or not content:
-            raise ValueError(f"table '{name}' holds no percentiles; expected an object such as {{\"50\": 0.6}}")
+            raise ValueError(f'table {quoted(name)} holds no percentiles; expected an object such as {{"50": 0.6}}')
         if "percentiles" not in content:
             return cls(name, _knots(content, name))
         if content.get("format") != FORMAT or content.get("version") != VERSION:
             raise ValueError(
-                f"table '{name}' has format {brief(content.get('format'))} version {brief(content.get('version'))}; "
-                f"this pack reads {FORMAT!r} version {VERSION}"
+                f"table {quoted(name)} has format {quoted(content.get('format'))} version "
+                f"{quoted(content.get('version'))}; this pack reads {FORMAT!r} version {VERSION}"
             )
         scores = _ascending(content.get("scores", ()), name)
         percentiles = _knots(content["percentiles"], name)
@@ -86,7 +87,7 @@ class PercentileTable:
         """A table of raw `scores`, so that every k from 0 to 100 is exact (numpy.percentile, linear)."""
         values = _ascending(list(scores), name)
         if not values:
-            raise ValueError(f"table '{name}' would hold no scores; score at least one image")
+            raise ValueError(f"table {quoted(name)} would hold no scores; score at least one image")
         known = student.settings if student else {}
         created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         return cls(name, _deciles(values), values, estimator, known, prompts or {"count": len(values)}, created, source)
@@ -102,7 +103,7 @@ class PercentileTable:
         knots = sorted(self.percentiles)
         if not knots[0] <= k <= knots[-1]:
             raise ValueError(
-                f"k is {k:g}, but table '{self.name}' only knows {knots[0]:g} to {knots[-1]:g}; "
+                f"k is {k:g}, but table {quoted(self.name)} only knows {knots[0]:g} to {knots[-1]:g}; "
                 "choose a k in that range, 0 or 100, or make a table of your own scores"
             )
         return float(numpy.interp(k, knots, [self.percentiles[x] for x in knots]))
@@ -115,7 +116,9 @@ class PercentileTable:
         """
         for table in (self, other):
             if not table.scores:
-                raise ValueError(f"table '{table.name}' keeps no raw scores, so it cannot be merged; make it again")
+                raise ValueError(
+                    f"table {quoted(table.name)} keeps no raw scores, so it cannot be merged; make it again"
+                )
         scores = tuple(sorted(self.scores + other.scores))
         named = _joined(*(str(table.prompts.get("name", "")) for table in (self, other)))
         return replace(
@@ -134,12 +137,12 @@ class PercentileTable:
         made = Judge.read(self.estimator)
         if made.name not in (None, judge.name):
             raise ValueError(
-                f"table '{self.name}' was made for the estimator {made.name}, but the scores are of {judge.name}; "
-                f"choose a table of {judge.name}"
+                f"table {quoted(self.name)} was made for the estimator {unquoted(made.name)}, but the scores are of "
+                f"{unquoted(judge.name)}; choose a table of {unquoted(judge.name)}"
             )
         if made.dtype not in (None, judge.dtype):
             raise ValueError(
-                f"table '{self.name}' was made in {made.dtype}, but the scores are {judge.dtype}; "
+                f"table {quoted(self.name)} was made in {unquoted(made.dtype)}, but the scores are {judge.dtype}; "
                 "load the estimator in the table's precision"
             )
         if "weights" in made.unequal(judge):
@@ -172,7 +175,7 @@ class PercentileTable:
         data = (json.dumps(content, indent=1) + "\n").encode()
         if len(data) > MOST_JSON:
             raise ValueError(
-                f"table '{self.name}' would hold {len(self.scores):,} scores, more than are read; add fewer"
+                f"table {quoted(self.name)} would hold {len(self.scores):,} scores, more than are read; add fewer"
             )
         write_atomically(path, data)
 
@@ -182,7 +185,7 @@ def _check_description(key: str, value: Any, name: str) -> None:
     kind, wanted = (str, "text") if key in ("created", "source") else (dict, "an object of texts and numbers")
     parts = list(value.values()) if isinstance(value, dict) else []
     if not isinstance(value, kind) or not all(part is None or _is_plain(part) for part in parts):
-        raise ValueError(f"table '{name}' describes its {key} as {brief(value)}; expected {wanted}")
+        raise ValueError(f"table {quoted(name)} describes its {key} as {quoted(value)}; expected {wanted}")
 
 
 def _is_plain(value: Any) -> bool:
@@ -193,30 +196,34 @@ def _is_plain(value: Any) -> bool:
 
 def _knots(content: Any, name: str) -> dict[float, float]:
     if not isinstance(content, dict) or not content:
-        raise ValueError(f"table '{name}' holds no percentiles; expected an object such as {{\"50\": 0.6}}")
+        raise ValueError(f'table {quoted(name)} holds no percentiles; expected an object such as {{"50": 0.6}}')
     if len(content) > MOST_KNOTS:
-        raise ValueError(f"table '{name}' has {len(content):,} percentiles; keep {MOST_KNOTS:,} or fewer")
+        raise ValueError(f"table {quoted(name)} has {len(content):,} percentiles; keep {MOST_KNOTS:,} or fewer")
     try:
         knots = {float(k): score for k, score in content.items()}
     except ValueError:
-        raise ValueError(f"table '{name}' has a percentile that is not a number in {brief([*content])}") from None
+        raise ValueError(
+            f"table {quoted(name)} has a percentile that is not a number in {quoted([*content])}"
+        ) from None
     if not all(0 < k < 100 for k in knots):
-        raise ValueError(f"table '{name}' has percentiles {brief(sorted(knots))}; each must lie between 0 and 100")
+        raise ValueError(
+            f"table {quoted(name)} has percentiles {quoted(sorted(knots))}; each must lie between 0 and 100"
+        )
     if len(knots) < len(content):
-        raise ValueError(f"table '{name}' states a percentile twice, in two spellings; keep one of them")
+        raise ValueError(f"table {quoted(name)} states a percentile twice, in two spellings; keep one of them")
     ordered = _finite([knots[k] for k in sorted(knots)], name)
     if list(ordered) != sorted(ordered):
-        raise ValueError(f"table '{name}' is not monotone: its scores must not fall as the percentile rises")
+        raise ValueError(f"table {quoted(name)} is not monotone: its scores must not fall as the percentile rises")
     return dict(zip(sorted(knots), ordered, strict=True))
 
 
 def _finite(scores: Any, name: str) -> tuple[float, ...]:
     if not isinstance(scores, Sequence) or isinstance(scores, str):
-        raise ValueError(f"table '{name}' has scores of type {type(scores).__name__}; expected a list of numbers")
+        raise ValueError(f"table {quoted(name)} has scores of type {type(scores).__name__}; expected a list of numbers")
     usual = {*map(type, scores)} <= {int, float}
     for score in () if usual and _all_finite(scores) else scores:
         if isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) <= sys.float_info.max:
-            raise ValueError(f"table '{name}' has the score {brief(score)}; every score must be a finite number")
+            raise ValueError(f"table {quoted(name)} has the score {quoted(score)}; every score must be a finite number")
     return tuple(map(float, scores))
 
 
@@ -244,7 +251,7 @@ def _check_agreement(percentiles: Mapping[float, float], scores: Sequence[float]
     for (k, stated), at_k in zip(percentiles.items(), found, strict=True):
         if not math.isclose(at_k, stated, rel_tol=1e-6, abs_tol=1e-6):
             raise ValueError(
-                f"table '{name}' states {stated:g} at {k:g} %, which its own raw scores contradict; make it again"
+                f"table {quoted(name)} states {stated:g} at {k:g} %, which its own raw scores contradict; make it again"
             )
 
 
@@ -269,7 +276,8 @@ def _common_estimator(one: PercentileTable, other: PercentileTable) -> dict[str,
 
 def _unmergeable(one: PercentileTable, other: PercentileTable, part: str, key: str, *values: Any) -> ValueError:
     return ValueError(
-        f"tables '{one.name}' and '{other.name}' differ in {part} {key}: {values[0]!r} and {values[1]!r}; "
+        f"tables {quoted(one.name)} and {quoted(other.name)} differ in {part} {unquoted(key)}: "
+        f"{' and '.join(map(quoted, values))}; "
         f"merge only tables of one {part}"
     )
 

@@ -10,7 +10,8 @@ from typing import Any
 from ..digest import digest
 from ..files import write_atomically
 from ..locks import locked
-from ..reading import Unreadable, brief, read_json, told
+from ..quoting import quoted, unquoted
+from ..reading import Unreadable, read_json, told
 from .drift import WINDOW, RunningThreshold
 from .percentiles import PercentileTable
 from .student import PLAIN, Student, differences
@@ -70,7 +71,7 @@ class RunningTable:
 
     def __str__(self) -> str:
         asked = f"{self.tracked.rejected} rejected, {self.tracked.asked:.0f} asked for"
-        return f"following {self.images} images: {asked} (running table '{self.name}')"
+        return f"following {self.images} images: {asked} (running table {quoted(self.name)})"
 
     def judge(self, scores: Sequence[float], digests: Sequence[str], k: float) -> tuple[float, "RunningTable"]:
         """The threshold for one run's images at the percentile k (0..100), and the table after them.
@@ -117,22 +118,22 @@ class RunningTable:
         found = RunningTable.load(path)
         if changes := differences(found.described, self.described):
             raise ValueError(
-                f"running table '{path.stem}' has {', '.join(changes)}; "
-                f"give {path.name} its own name back, or delete it to begin again"
+                f"running table {quoted(path.stem)} has {', '.join(changes)}; "
+                f"give {unquoted(path.name)} its own name back, or delete it to begin again"
             )
         return replace(found, **self.described)
 
     @classmethod
     def load(cls, path: Path) -> "RunningTable":
         """Read a file that `save` wrote; ValueError where it is none, of another version or damaged."""
-        damaged = f"running table '{path.stem}' is damaged; delete {path.name} to begin again"
+        damaged = f"running table {quoted(path.stem)} is damaged; delete {unquoted(path.name)} to begin again"
         content = read_json(path, damaged)
         with told(damaged):
             found = (content.get("format"), content.get("version"))
             if found != (FORMAT, VERSION):
                 raise Unreadable(
-                    f"running table '{path.stem}' has format {brief(found[0])} version {brief(found[1])}; this pack "
-                    f"reads {FORMAT!r} version {VERSION}; delete {path.name} to begin again"
+                    f"running table {quoted(path.stem)} has format {quoted(found[0])} version {quoted(found[1])}; "
+                    f"this pack reads {FORMAT!r} version {VERSION}; delete {unquoted(path.name)} to begin again"
                 )
             return _read(content)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 from typing import Any, TypeVar
 
+from ..quoting import quoted, unquoted
 from .cost import Spent
 from .judge import Judge
 
@@ -92,7 +93,9 @@ class Student:
     def differences(self, other: "Student") -> list[str]:
         """Where `other` draws otherwise, a phrase each; what one of them does not know is no difference."""
         pairs = self.unequal(other).items()
-        return [f"{name} {new} instead of {old}" for name, (old, new) in pairs if None not in (old, new)]
+        return [
+            f"{name} {unquoted(new)} instead of {unquoted(old)}" for name, (old, new) in pairs if None not in (old, new)
+        ]
 
     def unequal(self, other: "Student") -> dict[str, tuple[Any, Any]]:
         """The settings that only one of both knows, or that differ: this one's and the `other`'s.
@@ -127,7 +130,7 @@ def differences(found: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         elif part == "estimator" and not Judge.read(found.get(part, {})).unequal(Judge.read(value)):
             continue
         elif found.get(part) != value:
-            told.append(f"{part} {found.get(part)!r} instead of {value!r}")
+            told.append(f"{unquoted(part)} {quoted(found.get(part))} instead of {quoted(value)}")
     return told
 
 

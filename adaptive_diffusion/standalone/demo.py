@@ -23,6 +23,7 @@ from ..bundled import DEMO_MODELS, TABLES
 from ..estimators import Estimator
 from ..files import write_atomically
 from ..gate.percentiles import PercentileTable
+from ..quoting import quoted
 from ..report import SheetRow, contact_sheet, record
 from ..vocabulary import check_words
 from .identity import DEMO_NAME
@@ -200,5 +201,7 @@ def _tokenizer(models: Path | None = None) -> PreTrainedTokenizerFast:
 def _file(name: str, models: Path | None = None) -> Path:
     path = (models or DEMO_MODELS) / name
     if not path.exists():
-        raise FileNotFoundError(f"the demo models lack '{name}'; install the pack again, with its folder demo_models")
+        raise FileNotFoundError(
+            f"the demo models lack {quoted(name)}; install the pack again, with its folder demo_models"
+        )
     return path

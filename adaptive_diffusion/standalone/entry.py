@@ -9,6 +9,7 @@ import torch
 
 from ..diffusion.rollback import rollback_sigmas
 from ..diffusion.schedules import DiscreteSchedule, FlowSchedule, from_diffusers
+from ..quoting import quoted
 
 Scheduler = Any
 
@@ -66,6 +67,6 @@ def _replace(
 
 def _refusal(scheduler: Scheduler, scale: str) -> ValueError:
     return ValueError(
-        f"the teacher's {type(scheduler).__name__} cannot be entered at a rollback in scale '{scale}'; "
+        f"the teacher's {type(scheduler).__name__} cannot be entered at a rollback in scale {quoted(scale)}; "
         "give it another scheduler, such as UniPCMultistepScheduler, or leave rollback_scale out"
     )

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy
 import torch
 
+from ..quoting import quoted
 from .comparison import Interval, duel, mean
 from .galleries import Gallery, read_batches
 from .runs import Record
@@ -29,19 +30,23 @@ def check_pair(first: Gallery, second: Gallery) -> None:
     """ValueError unless both galleries show the same prompts in the same order."""
     if len(first.images) != len(second.images):
         raise ValueError(
-            f"'{first.name}' has {len(first.images)} images and '{second.name}' {len(second.images)}; "
+            f"{quoted(first.name)} has {len(first.images)} images and {quoted(second.name)} {len(second.images)}; "
             "compare images of the same prompts"
         )
     for i, (one, other) in enumerate(zip(first.prompts, second.prompts, strict=False)):
         if one != other:
-            raise ValueError(f"image {i} was drawn for {one!r} in '{first.name}' and for {other!r} in '{second.name}'")
+            raise ValueError(
+                f"image {i} was drawn for {quoted(one)} in {quoted(first.name)} "
+                f"and for {quoted(other)} in {quoted(second.name)}"
+            )
 
 
 def scores(judge: Judge, gallery: Gallery, tell: Callable[[int], object]) -> list[float]:
     """The judge's score of every image; `tell` is called with how many were scored after each batch."""
     if judge.uses_prompt and not gallery.prompts:
         raise ValueError(
-            f"{judge.name} needs the prompts that '{gallery.name}' was drawn from; name a file of them with --prompts"
+            f"{judge.name} needs the prompts that {quoted(gallery.name)} was drawn from; "
+            "name a file of them with --prompts"
         )
     prompts = gallery.prompts or ("",) * len(gallery.images)
     found: list[float] = []

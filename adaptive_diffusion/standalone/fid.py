@@ -9,6 +9,7 @@ import torch
 from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
 
 from ..estimators.weights import read
+from ..quoting import quoted
 from ..reading import told
 from .galleries import read_batches
 
@@ -26,7 +27,7 @@ def inception(weights: Path) -> torch.nn.Module:
     copy.seek(0)
     import torch_fidelity  # noqa: F401  torchmetrics takes the network from there
 
-    with told(f"'{weights.name}' does not hold the weights of FID's Inception; download {WEIGHTS}"):
+    with told(f"{quoted(weights.name)} does not hold the weights of FID's Inception; download {WEIGHTS}"):
         return NoTrainInceptionV3("inception-v3-compat", ["2048"], copy, antialias=False)
 
 

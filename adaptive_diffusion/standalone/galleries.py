@@ -1,7 +1,6 @@
 """Images to be judged: those of a run, or of any folder."""
 
 import re
-import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 
 from .. import columns
 from ..images import read_image
+from ..quoting import listed, quoted
 from . import runs
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
@@ -47,7 +47,9 @@ def open_gallery(folder: Path, prompts: Sequence[str] = ()) -> Gallery:
     else:
         images = image_files(folder)
     if prompts and len(prompts) != len(images):
-        raise ValueError(f"{len(prompts)} prompts came for the {len(images)} images of '{folder}'; give one for each")
+        raise ValueError(
+            f"{len(prompts)} prompts came for the {len(images)} images of {quoted(folder)}; give one for each"
+        )
     return Gallery(str(folder), tuple(images), tuple(prompts), tuple(records))
 
 
@@ -58,7 +60,9 @@ def image_files(folder: Path) -> list[Path]:
     files = _visible(folder)
     images = [path for path in files if path.suffix.lower() in EXTENSIONS]
     if not images:
-        raise ValueError(f"there are no images in '{folder}'; name a folder of {', '.join(EXTENSIONS)} files or a run")
+        raise ValueError(
+            f"there are no images in {quoted(folder)}; name a folder of {', '.join(EXTENSIONS)} files or a run"
+        )
     others = [path for path in files if path.suffix.lower() not in (*EXTENSIONS, *columns.EXTENSIONS)]
     _tell_passed_over(folder, others, f"are no {', '.join(EXTENSIONS)}")
     return images
@@ -76,7 +80,7 @@ def _paired(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
     """The images and prompts of a table, in its order; ValueError where it is empty."""
     pairs = [(folder / name, prompt) for name, prompt in columns.read(table, [FILE_NAME, TEXT])]
     if not pairs:
-        raise ValueError(f"'{table}' names no images; write a line for each, or take it away")
+        raise ValueError(f"{quoted(table)} names no images; write a line for each, or take it away")
     images, prompts = [image for image, _ in pairs], [prompt for _, prompt in pairs]
     others = [path for path in _visible(folder) if path.suffix.lower() in EXTENSIONS and path not in images]
     _tell_passed_over(folder, others, f"are not in {table.name}")
@@ -97,8 +101,8 @@ def _natural(path: Path) -> tuple[list[str | int], str]:
 
 def _tell_passed_over(folder: Path, files: Sequence[Path], reason: str) -> None:
     if files:
-        named = textwrap.shorten(", ".join(path.name for path in files), 200, placeholder=" ...")
-        warnings.warn(f"passed over in '{folder}', as they {reason}: {named}", stacklevel=2)
+        named = listed(path.name for path in files)
+        warnings.warn(f"passed over in {quoted(folder)}, as they {reason}: {named}", stacklevel=2)
 
 
 def read_batches(images: Sequence[Path]) -> Iterator[torch.Tensor]:

@@ -11,6 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from ..estimators.weights import SAFETENSORS, shapes
+from ..quoting import quoted
 from .pipeline import Pipeline
 
 INDEX = "model_index.json"
@@ -29,7 +30,7 @@ def open_pipeline(path: Path, dtype: torch.dtype) -> Pipeline:
         return _from_file(path, settings) if path.is_file() else _from_folder(path, settings)
     except Exception as error:  # whatever an incomplete or damaged model makes the libraries raise
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ValueError(f"'{path}' cannot be loaded: {reason}") from error
+        raise ValueError(f"{quoted(path)} cannot be loaded: {reason}") from error
 
 
 def _from_folder(folder: Path, settings: dict[str, Any]) -> Pipeline:
@@ -66,6 +67,6 @@ def _configuration(file: Path) -> Path:
     if not (cached / INDEX).is_file():
         raise ValueError(
             f"a checkpoint does not hold its configuration; put the .json and .txt files of its repository (such as "
-            f"{repository}) into the folder '{beside}', in their folders"
+            f"{repository}) into the folder {quoted(beside)}, in their folders"
         )
     return cached

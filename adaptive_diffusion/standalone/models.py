@@ -12,6 +12,7 @@ from ..estimators import Estimator
 from ..estimators.weights import SAFETENSORS
 from ..gate.percentiles import PercentileTable
 from ..prompts import check_text
+from ..quoting import listed, quoted
 from . import demo
 from .drawing import Pipeline
 from .loading import INDEX, is_model, open_pipeline
@@ -42,7 +43,8 @@ def check(*names: str | None) -> None:
     for name in names:
         if name not in (None, DEMO) and not is_model(Path(name)):
             raise FileNotFoundError(
-                f"there is no model in '{name}'; name a folder with diffusers' {INDEX}, or a {SAFETENSORS} checkpoint"
+                f"there is no model in {quoted(name)}; name a folder with diffusers' {INDEX}, or "
+                f"a {SAFETENSORS} checkpoint"
             )
 
 
@@ -78,7 +80,7 @@ def load_table(name: str) -> PercentileTable:
     bundled = {path.stem: path for path in sorted(TABLES.glob("*.json"))}
     path = bundled.get(name, Path(name))
     if not path.is_file():
-        raise FileNotFoundError(f"there is no table '{name}'; name a file, or one of {', '.join(bundled)}")
+        raise FileNotFoundError(f"there is no table {quoted(name)}; name a file, or one of {listed(bundled)}")
     return PercentileTable.load(path)
 
 

@@ -20,6 +20,7 @@ from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.judge import Judge
 from ..gate.percentiles import PercentileTable
 from ..prompts import check_text
+from ..quoting import quoted
 from .drawing import Drawn, Pipeline, accepts, draw
 from .entry import entered
 from .handover import start_of
@@ -195,7 +196,9 @@ class AdaptiveDiffusionPipeline:
         student = student_of(name, dtype, steps, guidance, width, height, plan.drawing["negative_prompt"])
         table.check_estimator(scores.judge)
         if differences := table.differences(student):
-            warnings.warn(f"table '{table.name}' was made with another student: {', '.join(differences)}", stacklevel=4)
+            warnings.warn(
+                f"table {quoted(table.name)} was made with another student: {', '.join(differences)}", stacklevel=4
+            )
         return decide(scores, table.threshold(plan.k), table.name, plan.k, student)
 
     def _improve(self, teacher: Pipeline, drawn: Drawn, decision: GateDecision, plan: _Plan) -> Drawn:
@@ -242,7 +245,7 @@ def _rollback(strategy: str, steps: int, sigma: float, scale: str | None) -> dic
     if strategy == REGENERATE:
         return {}
     if strategy != REFINE:
-        raise ValueError(f"strategy is '{strategy}'; choose '{REFINE}' or '{REGENERATE}'")
+        raise ValueError(f"strategy is {quoted(strategy)}; choose '{REFINE}' or '{REGENERATE}'")
     if scale is not None:
         check_scale(scale, sigma)
         return {"num_inference_steps": steps, "strength": 1.0}

@@ -13,6 +13,7 @@ from PIL import Image
 from ..files import append_lines, keep_lines, sweep, whole_lines, write_atomically, write_together
 from ..locks import held
 from ..prompts import MOST_PROMPTS, continues
+from ..quoting import quoted
 from ..reading import Unreadable, parse_json, read_json, told
 
 FORMAT = "adaptive-diffusion run"
@@ -60,7 +61,7 @@ class Run:
         if known:
             _check_same(known, records)
         elif self.records and not (self.folder / RECORDS).is_file():
-            raise ValueError(f"the run in '{self.folder}' was removed while it was drawn; give the command again")
+            raise ValueError(f"the run in {quoted(self.folder)} was removed while it was drawn; give the command again")
         fresh = self._lost_among(known) if known else records
         drawn = {record["image"]: image for image, record in zip(images, records, strict=True)}
         write_together(self.folder, {record["image"]: _png(drawn[record["image"]]) for record in fresh})
@@ -82,7 +83,7 @@ def opened(folder: Path, about: Mapping[str, Any], prompts: Sequence[str], batch
     about: what must be the same for a run to go on where another stopped, as JSON; but `prompts` may begin with those
     of the other, which are then `described` there.
     """
-    busy = f"another process is writing to '{folder}'; wait for it, or choose another folder"
+    busy = f"another process is writing to {quoted(folder)}; wait for it, or choose another folder"
     with held(folder / LOCK, busy):
         _check_about(folder, json.loads(json.dumps({"format": FORMAT, "version": VERSION, **about})), prompts)
         sweep(folder)
@@ -110,13 +111,13 @@ def _check_about(folder: Path, about: dict[str, Any], prompts: Sequence[str]) ->
     """Begin a run, or compare it with the one that has records already."""
     path = folder / ABOUT
     if not path.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise ValueError(f"'{folder}' holds files of something else; choose another folder")
+        raise ValueError(f"{quoted(folder)} holds files of something else; choose another folder")
     found = _object(path) if whole_lines(folder / RECORDS) else about
     grown = continues(prompts, about["prompts"]["seed"], found.get("prompts"))
     for key in about:
         if found.get(key) != about[key] and not (grown and key == "prompts"):
             raise ValueError(
-                f"the run in '{folder}' has {key} {found.get(key)!r} instead of {about[key]!r}; "
+                f"the run in {quoted(folder)} has {key} {quoted(found.get(key))} instead of {quoted(about[key])}; "
                 "choose another folder, or the same settings to go on with it"
             )
     if found is about or found["prompts"] != about["prompts"]:
@@ -124,14 +125,14 @@ def _check_about(folder: Path, about: dict[str, Any], prompts: Sequence[str]) ->
 
 
 def _object(path: Path) -> dict[str, Any]:
-    content = read_json(path, f"'{path}' is damaged; choose another folder")
+    content = read_json(path, f"{quoted(path)} is damaged; choose another folder")
     if not isinstance(content, dict):
-        raise ValueError(f"'{path}' is damaged; choose another folder")
+        raise ValueError(f"{quoted(path)} is damaged; choose another folder")
     return content
 
 
 def _parsed(folder: Path, lines: Sequence[bytes]) -> list[Record]:
-    damaged = f"{RECORDS} in '{folder}' is damaged; choose another folder to draw its images again"
+    damaged = f"{RECORDS} in {quoted(folder)} is damaged; choose another folder to draw its images again"
     with told(damaged):
         records = [parse_json(line) for line in lines]
         if [(record["index"], record["image"]) for record in records] != [*map(_place, range(len(records)))]:

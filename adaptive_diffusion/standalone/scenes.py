@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 from PIL import ImageDraw
 
+from ..quoting import quoted
+
 SIZE = 64
 COLOURS = {
     "red": (214, 40, 40),
@@ -72,7 +74,7 @@ def read_caption(caption: str) -> Scene:
         scene = Scene(background, tuple(objects), *relations)
         if scene.caption == caption.lower():
             return scene
-    raise ValueError(f"the oracle cannot read {caption!r}; give captions of the demo scenes")
+    raise ValueError(f"the oracle cannot read {quoted(caption)}; give captions of the demo scenes")
 
 
 def draw_shape(

@@ -7,6 +7,7 @@ import folder_paths
 
 from ...adaptive_diffusion.bundled import DEMO_MODELS
 from ...adaptive_diffusion.estimators import EXTENSIONS, kind_of
+from ...adaptive_diffusion.quoting import listed, quoted
 from .known import Known, texts
 
 DEMO = "demo"
@@ -35,7 +36,7 @@ def estimator_path(name: str) -> Path:
         return DEMO_MODELS / "estimator" / "model.safetensors"
     files = _files()
     if name not in files:
-        raise ValueError(f"there is no estimator '{name}'; choose one of {', '.join(estimator_choices())}")
+        raise ValueError(f"there is no estimator {quoted(name)}; choose one of {listed(estimator_choices())}")
     kind_of(files[name])
     return files[name]
 
@@ -49,7 +50,7 @@ def clip_vision_path(name: str) -> Path | None:
     if name == NO_CLIP_VISION:
         return None
     if name not in clip_vision_choices():
-        raise ValueError(f"there is no file '{name}' in models/clip_vision; choose one that is there")
+        raise ValueError(f"there is no file {quoted(name)} in models/clip_vision; choose one that is there")
     return Path(folder_paths.get_full_path_or_raise(CLIP_VISION, name))
 
 

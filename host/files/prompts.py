@@ -1,7 +1,6 @@
 """Which prompt files can be chosen: the bundled sets, and what lies in ComfyUI's input folder."""
 
 import os
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import folder_paths
 
 from ...adaptive_diffusion.bundled import PROMPTS
 from ...adaptive_diffusion.columns import EXTENSIONS
+from ...adaptive_diffusion.quoting import listed, quoted
 
 
 def prompt_choices() -> list[str]:
@@ -22,8 +22,9 @@ def prompt_path(name: str) -> Path:
         return PROMPTS[name]
     choices = prompt_choices()
     if name not in choices:
-        offered = textwrap.shorten(", ".join(choices), 300, placeholder=" ...")
-        raise ValueError(f"there is no prompt file {name!r} in ComfyUI's input folder; choose one of {offered}")
+        raise ValueError(
+            f"there is no prompt file {quoted(name)} in ComfyUI's input folder; choose one of {listed(choices)}"
+        )
     return Path(folder_paths.get_input_directory(), name)
 
 

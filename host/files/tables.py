@@ -13,7 +13,7 @@ from ...adaptive_diffusion.bundled import TABLES
 from ...adaptive_diffusion.gate.outline import outline
 from ...adaptive_diffusion.gate.percentiles import PercentileTable
 from ...adaptive_diffusion.locks import sweep
-from ...adaptive_diffusion.reading import brief
+from ...adaptive_diffusion.quoting import listed, quoted
 from .known import Known, tell_once, texts
 
 THIS_RUN = "this run"
@@ -50,7 +50,7 @@ def table_path(name: str) -> Path:
     """The file of the table called `name`; ValueError when there is none."""
     if path := tables().get(name):
         return path
-    raise ValueError(f"there is no percentile table '{name}'; choose one of {', '.join(tables())}")
+    raise ValueError(f"there is no percentile table {quoted(name)}; choose one of {listed(tables())}")
 
 
 def check_table(name: str) -> None:
@@ -68,11 +68,11 @@ def table_states(names: Sequence[str | None]) -> list[Any]:
 def new_table_path(name: str) -> Path:
     """Where a table called `name` is written; ValueError when the name is no plain file name or is already taken."""
     if not re.fullmatch(r"\w[\w .()+-]*", name):
-        raise ValueError(f"'{name}' cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
+        raise ValueError(f"{quoted(name)} cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
     if (length := len(name.encode())) > LONGEST:
-        raise ValueError(f"{brief(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
+        raise ValueError(f"{quoted(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
     if name == THIS_RUN or name in _bundled():
-        raise ValueError(f"'{name}' is a table of the pack itself; choose another name")
+        raise ValueError(f"{quoted(name)} is a table of the pack itself; choose another name")
     return user_tables() / f"{name}.json"
 
 

@@ -6,6 +6,7 @@ import folder_paths
 
 from ...adaptive_diffusion.diffusion.guidance_embedding import takes_guidance
 from ...adaptive_diffusion.estimators.weights import SAFETENSORS
+from ...adaptive_diffusion.quoting import quoted
 from .known import Known, texts
 
 FOLDER = "diffusion_models"
@@ -22,7 +23,7 @@ def unet_path(name: str) -> Path:
     """The file called `name`; ValueError where there is none."""
     path = folder_paths.get_full_path(FOLDER, name) if name in folder_paths.get_filename_list(FOLDER) else None
     if path is None:
-        raise ValueError(f"there is no file '{name}' in models/diffusion_models; choose one that is there")
+        raise ValueError(f"there is no file {quoted(name)} in models/diffusion_models; choose one that is there")
     return Path(path)
 
 

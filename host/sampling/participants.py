@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import comfy.hooks
 
+from ...adaptive_diffusion.quoting import quoted, unquoted
 from ..rows.conditioning import PER_ROW_LISTS, PER_ROW_TENSORS, Conditioning, picks_its_rows
 
 PLAIN = (str, int, float, bool, type(None))
@@ -27,7 +28,9 @@ class Participant(NamedTuple):
 
     def __str__(self) -> str:
         name = getattr(self.value, "__qualname__", type(self.value).__name__)
-        return f"the model's patch '{name}' ({self.place})" if self.of_model else f"the conditioning's '{self.place}'"
+        if self.of_model:
+            return f"the model's patch {quoted(name)} ({unquoted(self.place)})"
+        return f"the conditioning's {quoted(self.place)}"
 
 
 def of_model(model: Any) -> list[Participant]:

@@ -25,19 +25,21 @@ args.cpu = True
 
 
 class Server:
-    """What the executor needs of ComfyUI's server: it keeps every event."""
+    """What the executor needs of ComfyUI's server: it keeps every event, and who was to get it (None: every client)."""
 
     client_id = "test"
     last_node_id = None
 
     def __init__(self) -> None:
         self.events: list[tuple[str, Any]] = []
+        self.receivers: list[tuple[str, str | None]] = []
 
-    def send_sync(self, event: str, data: Any, sid: Any = None) -> None:
+    def send_sync(self, event: str, data: Any, sid: str | None = None) -> None:
         self.events.append((event, data))
+        self.receivers.append((event, sid))
 
-    def send_progress_text(self, text: str, node_id: str) -> None:
-        self.events.append(("text", {"node": node_id, "text": text}))
+    def send_progress_text(self, text: str, node_id: str, sid: str | None = None) -> None:
+        self.send_sync("text", {"node": node_id, "text": text}, sid)
 
 
 class Run:
@@ -69,8 +71,8 @@ class Comfy:
         """Values for TestGive nodes, by name."""
         return nodes()["TestGive"].given
 
-    def run(self, graph: dict[str, Any]) -> Run:
-        """Validate and execute; ValueError where ComfyUI refuses the prompt."""
+    def run(self, graph: dict[str, Any], client: str | None = "test") -> Run:
+        """Validate and execute for `client`; ValueError where ComfyUI refuses the prompt."""
         graph = copy.deepcopy(graph)
         valid = asyncio.run(self.execution.validate_prompt("p", graph, None))
         if not valid[0]:
@@ -78,7 +80,8 @@ class Comfy:
         kept = nodes()["TestKeep"].kept
         kept.clear()
         self.server.events.clear()
-        self.executor.execute(graph, "p", {"client_id": "test"}, valid[2])
+        queued_by = {"client_id": client} if client else {}
+        self.executor.execute(graph, "p", queued_by, valid[2])
         return Run(self.server.events, dict(kept), getattr(self.executor, "history_result", {}))
 
     def fails(self, graph: dict[str, Any]) -> str:

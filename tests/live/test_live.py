@@ -1,5 +1,6 @@
 """The main job through /prompt of a live ComfyUI."""
 
+import contextlib
 import json
 import os
 import struct
@@ -9,6 +10,7 @@ import torch
 from graphs import adaptive_graph, changed
 
 PACK = Path(__file__).resolve().parents[2]
+TEXT = struct.pack(">I", 3)
 TEACHER_ONLY = {"teacher_models", "teacher_prompt", "teacher_negative", "teacher_images"}
 
 
@@ -52,6 +54,30 @@ def test_bad_input_leaves_the_server_running(client):
     assert history["status"]["status_str"] == "error"
     assert "Teacher Refine: rollback is 2" in json.dumps(history["status"])
     assert client.run(adaptive_graph(k=0, seed=13))[1]["status"]["status_str"] == "success"
+
+
+def test_half_a_character_in_a_prompt_is_one_sentence_and_the_server_lives(client):
+    _, history = client.run(changed(adaptive_graph(seed=16), "scores", prompt="a red circle \ud800 on sand"))
+    messages = dict(history["status"]["messages"])
+    told = messages["execution_error"]["exception_message"].strip()
+    assert told.startswith("Quality Score: the prompt 'a red circle \\ud800 on sand' holds '\\ud800', which is no")
+    assert client.run(adaptive_graph(k=0, seed=17))[1]["status"]["status_str"] == "success"
+
+
+def test_what_a_node_shows_does_not_reach_another_client(client):
+    import websocket
+
+    other = websocket.create_connection(f"ws://{client.address}/ws?clientId=other", timeout=2)
+    assert client.run(adaptive_graph(k=50, seed=18))[1]["status"]["status_str"] == "success"
+    headless = client.call("/prompt", {"prompt": adaptive_graph(k=50, seed=19)})["prompt_id"]
+    assert client.history(headless, 30)["status"]["status_str"] == "success"
+    received = []
+    with contextlib.suppress(websocket.WebSocketTimeoutException):
+        while True:
+            received.append(other.recv())
+    other.close()
+    texts = [message for message in received if isinstance(message, bytes) and message.startswith(TEXT)]
+    assert texts == [] and len(received) > 1
 
 
 class Bomb:

@@ -1,6 +1,7 @@
 """The house: no import runs up a floor, functions and files stay small, each fact has one implementation."""
 
 import ast
+import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 PACK = Path(__file__).resolve().parents[2]
 GROUND = (
-    *("bundled", "columns", "digest", "files", "images", "lines"),
+    *("quoting", "bundled", "columns", "digest", "files", "images", "lines"),
     *("locks", "prompts", "reading", "text", "vocabulary"),
 )
 FLOORS = [
@@ -102,3 +103,10 @@ ONE_PLACE = {
 def test_a_fact_has_one_place(fact):
     text, place = ONE_PLACE[fact]
     assert [name_of(path) for path in SHIPPED if text in path.read_text("utf-8")] == [place]
+
+
+@pytest.mark.parametrize("path", [path for path in SHIPPED if path.name != "quoting.py"], ids=name_of)
+def test_text_of_others_is_quoted_by_one_function(path):
+    """Constants may stand in quotes as they are."""
+    by_hand = re.compile(r"(?<![=\w])'\{[^{}']*[a-z][^{}']*\}'|\{[^{}]*[a-z][^{}]*!r\}")
+    assert by_hand.findall(path.read_text("utf-8")) == []
