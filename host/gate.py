@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
-from ..adaptive_diffusion.gate.confidence import Confidence, confidence
+from ..adaptive_diffusion.gate.confidence import Confidence, confidence, reachable, shares_beside, unreachable
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores, decide
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.running import RunningTable
@@ -52,7 +52,10 @@ def judge(
     if following and any(rule.table for rule in found):
         found, running = _followed(judged, found)
     decisions = [_decided(decision, rule) for decision, rule in zip(judged, found, strict=True)]
-    return Verdict(decisions, _warnings(judged, found), None if running else _sure(found), running)
+    warnings = _warnings(judged, found)
+    if running:
+        return Verdict(decisions, warnings, running=running)
+    return Verdict(decisions, [*warnings, *_unreachable(found)], _sure(found))
 
 
 def _groups_of(scores: Sequence[Any]) -> list[QualityScores]:
@@ -157,6 +160,16 @@ def _decided(judged: GateDecision, rule: Rule) -> GateDecision:
 def _warnings(judged: Verdicts, rules: Sequence[Rule]) -> list[str]:
     pairs = [(rule.table, each.student) for rule, each in zip(rules, judged, strict=True) if rule.table]
     return list(dict.fromkeys(told for table, student in pairs for told in warnings_of(table, [student])))
+
+
+def _unreachable(rules: Sequence[Rule]) -> list[str]:
+    """A sentence for each k that equal scores keep from being had. This run's scores are counted, others estimated."""
+    told = []
+    for table, k in {(id(rule.table), rule.k): (rule.table, rule.k) for rule in rules}.values():
+        if table and table.scores and k and k < 100:
+            shares = (shares_beside if table.name == THIS_RUN else reachable)(table.scores, k)
+            told += [unreachable(k, shares)] if shares else []
+    return list(dict.fromkeys(told))
 
 
 def _sure(rules: Sequence[Rule]) -> Confidence | None:

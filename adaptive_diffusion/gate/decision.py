@@ -20,7 +20,7 @@ _NO_ROWS = Rows((), 0)
 class QualityScores:
     """Scores of one batch (a "group" where many batches run as a list).
 
-    values: one finite score per image, higher is better.
+    values: one finite score per image, higher is better; whole numbers and ties are allowed.
     estimator, dtype, weights: who gave them, as Judge has it.
     prompts: the prompt each image was scored with, "" where it is not known.
     group, groups: the batch's place in the list it came in, and that list's length.
@@ -41,6 +41,7 @@ class QualityScores:
     weights: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(map(float, self.values)))
         for row, value in enumerate(self.values):
             if not math.isfinite(value):
                 raise ValueError(f"the score of image {row} is {value}; check the image and the estimator's weights")

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy
 import pytest
 import torch
 
@@ -75,6 +76,41 @@ def test_a_calibrated_table_says_how_sure_its_threshold_is():
     assert sure["prompts_to_halve"] == pytest.approx(1500, rel=0.02)
     few = gate(scores(40, 60), k=50.0, percentile_table=table(1, 2, 3))[1]["confidence"]
     assert few["threshold"] == [None, None]
+
+
+RATINGS = [1] * 100 + [2] * 300 + [3] * 100
+
+
+def test_of_a_table_with_many_equal_scores_the_gate_says_which_shares_can_be_had():
+    output, shown = gate(scores(1, 2, 3), percentile_table=table(*RATINGS))
+    told = (
+        "k 50 cannot be had here, because many scores are equal: it rejects 20 % of the images, and k 80 rejects 80 %"
+    )
+    assert rejected(output) == [(0,)] and shown["threshold"] == 2
+    assert shown["warnings"] == [told] and shown["confidence"]["reachable"] == (20, 80)
+    assert shown["confidence"]["rejected"] == pytest.approx([16.3, 24.1], abs=0.1)
+    gates = module("host.gate")
+    made = gates.judge([scores(1, 2)], [None], False, table=[""], k=[50.0], percentile_table=[table(*RATINGS)])
+    assert told in gates.summary(made)
+    output, shown = gate(scores(1, 2, 3), k=80.0, percentile_table=table(*RATINGS))
+    assert rejected(output) == [(0, 1)] and shown["warnings"] == [] and shown["confidence"]["reachable"] == ()
+
+
+def test_of_this_run_as_well():
+    output, shown = gate(scores(1, 2, 2, 2, 3))
+    assert rejected(output) == [(0,)]
+    assert "it rejects 20 % of the images, and k 80 rejects 80 %" in shown["warnings"][0]
+    assert rejected(gate(scores(1, 2, 2, 2, 3), k=80.0)[0]) == [(0, 1, 2, 3)]
+    assert gate(scores(1, 2, 3, 4))[1]["warnings"] == []
+
+
+def test_whole_numbers_of_an_outside_judge_make_a_table_and_are_judged_by_it(booted):
+    judged = module("adaptive_diffusion.gate.decision").QualityScores
+    ratings = [judged(tuple(RATINGS[:250]), "critic"), judged(numpy.array(RATINGS[250:]), "critic")]
+    made = execute("AdaptiveTableFromScores", scores=ratings, name=["ratings"]).args[0]
+    assert made.scores == tuple(map(float, RATINGS))
+    output, shown = gate(judged((1, 3, 2), "critic"), percentile_table=made)
+    assert rejected(output) == [(0,)] and shown["scores"] == [[1.0, 3.0, 2.0]]
 
 
 @pytest.mark.parametrize(

@@ -28,3 +28,12 @@ def test_an_end_that_few_scores_cannot_tell_is_null_in_json():
     drawn = json.loads(json.dumps(outline(PercentileTable.from_scores("few", [1, 2, 3], {})), allow_nan=False))
     assert (drawn["low"][50], drawn["high"][50]) == (None, None)
     assert drawn["scores"][50] == 2
+
+
+def test_where_scores_are_equal_the_share_that_each_k_rejects_is_drawn():
+    ratings = [1.0] * 100 + [2.0] * 300 + [3.0] * 100
+    drawn = outline(PercentileTable.from_scores("ratings", ratings, {}))
+    shares = [0, *(100 * numpy.mean(ratings < numpy.percentile(ratings, k)) for k in range(1, 100)), 100]
+    assert drawn["share"] == pytest.approx(shares)
+    assert drawn["share"][50] == 20
+    assert "share" not in outline(PercentileTable.from_scores("raw", SCORES, {}))

@@ -28,7 +28,8 @@ export function gateView({ by, following, outlines, run, student, teachers, ...c
   const tau = same ? run.threshold : inside ? scoreAt(curve, k) : null;
   const under = images.filter(({ score }) => score < tau).length;
   const measured = by ? images.filter(({ rejected }) => rejected).length : under;
-  const share = (by ? same : table === THIS_RUN && tau !== null) ? (100 * measured) / images.length : k;
+  const asked = following ? k : (curve?.share?.[Math.round(k)] ?? k);
+  const share = (by ? same : table === THIS_RUN && tau !== null) ? (100 * measured) / images.length : asked;
   return {
     table,
     k,

@@ -46,6 +46,14 @@ test("of a run's own scores the share is counted, of a calibrated table it is k"
   assert.equal(view({ table: "this run", k: 10 }).share, 10);
 });
 
+test("of a table with equal scores the share is what its k rejects, unless the threshold follows", () => {
+  const share = Array.from({ length: 101 }, (_, k) => (k < 80 ? 20 : 80));
+  const tied = { ...outlines, mine: { ...outlines.mine, share } };
+  assert.equal(view({ outlines: tied, table: "mine", k: 50 }).share, 20);
+  assert.equal(view({ outlines: tied, table: "mine", k: 80 }).share, 80);
+  assert.equal(view({ outlines: tied, table: "mine", k: 50, following: true }).share, 50);
+});
+
 test("a threshold that follows is the run's, started from the table", () => {
   const followed = { ...run, table: "mine (following)", k: 50, threshold: 1.25, following: { images: 40 } };
   const seen = view({ table: "mine", k: 50, following: true, run: followed });
