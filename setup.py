@@ -7,5 +7,5 @@ DATA = {f"adaptive_diffusion.data.{folder}": folder for folder in ("demo_models"
 setup(
     packages=[*find_packages(include=["adaptive_diffusion*"]), *DATA],
     package_dir=DATA,
-    package_data={"": ["*"], "adaptive_diffusion.data.demo_models": ["**/*"]},
+    package_data={"": ["*"], "adaptive_diffusion.data.demo_models": ["**/*"], "adaptive_diffusion.sheet": ["fonts/*"]},
 )

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
-from ..adaptive_diffusion.report import REJECTED, SheetRow, record
+from ..adaptive_diffusion.report import REJECTED, record
+from ..adaptive_diffusion.sheet import SheetRow
 
 Entries = list[dict[str, Any]]
 COSTS = {"steps": "steps", "evaluations": "model evaluations"}

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Sequence
 
-import numpy
 import torch
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.report import SheetRow, contact_sheet
+from ..adaptive_diffusion.sheet import ContactSheet, SheetRow
 from ..host.graph import behind
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink
 from ..host.reporting import describe, footer
@@ -50,7 +49,9 @@ class Report(AdaptiveNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="contact sheet", tooltip="One page, a card for each image."),
+                io.Image.Output(
+                    display_name="contact sheet", tooltip="A card for each image; many images make a batch of pages."
+                ),
                 io.String.Output(display_name="record", tooltip="JSON, one entry per image in batch order."),
             ],
         )
@@ -63,7 +64,7 @@ class Report(AdaptiveNode):
     def run(cls, images, decision, final_images=None, final_scores=(None,), teacher_steps=0):
         nodes = behind(cls.hidden, ("final_images", "decision"))
         entries, rows = describe(decision, images, final_images or images, final_scores, teacher_steps, nodes)
-        pixels = torch.from_numpy(numpy.array(contact_sheet(rows, footer(entries)))).float().div(255)[None]
+        pixels = ContactSheet(rows, footer(entries)).pixels()
         shown = {"adaptive_report": entries, **_thumbnails(rows)}
         return io.NodeOutput(pixels, json.dumps(entries, indent=1), ui=shown)
 

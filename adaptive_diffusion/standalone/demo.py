@@ -24,7 +24,8 @@ from ..estimators import Estimator
 from ..files import write_atomically
 from ..gate.percentiles import PercentileTable
 from ..quoting import quoted
-from ..report import SheetRow, contact_sheet, record
+from ..report import record
+from ..sheet import ContactSheet, SheetRow
 from ..vocabulary import check_words
 from .identity import DEMO_NAME
 from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
@@ -103,9 +104,9 @@ def run(out: Path) -> str:
     teacher = settings()["teacher"]
     records = record(result.decision, result.seeds, final_scores, teacher["steps"])
     totals = _totals(result, teacher["steps_alone"])
-    sheet = contact_sheet(_rows(result, records), totals, TITLE)
+    page = next(iter(ContactSheet(_rows(result, records), totals, TITLE)))
     data = io.BytesIO()
-    sheet.save(data, "PNG")
+    page.save(data, "PNG")
     write_atomically(out, data.getvalue())
     return "\n".join([*_table(records), "", totals, f"The contact sheet is {out}."])
 

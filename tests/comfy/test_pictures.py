@@ -90,6 +90,15 @@ def test_a_report_shows_every_final_image_and_what_a_rejected_one_was(comfy_app)
         assert abs(numpy.asarray(finals[i]) / 255 - students[i].numpy()).max() > 0.05
 
 
+def test_a_report_of_many_images_is_a_batch_of_pages(comfy_app):
+    graph = adaptive_graph(k=50, batch=30) | keep("report")
+    graph["report"] = node("AdaptiveReport", images=["student_images", 0], decision=["gate", 0])
+    pages = comfy_app.run(graph).kept["kept"][0]
+    assert pages.shape[0] == 2 and pages.shape[-1] == 3 and pages.dtype == torch.float32
+    assert pages.min() >= 0 and pages.max() <= 1
+    assert not torch.equal(pages[0], pages[1])
+
+
 def test_calibrating_tells_how_far_it_is_and_how_the_scores_lie(comfy_app, tables):
     run = comfy_app.run(calibration_graph("mine", demo_prompts(10), batch=4))
     told = [data for event, data in comfy_app.server.events if event == "adaptive_diffusion.calibration"]

@@ -17,7 +17,7 @@ FLOORS = [
     [f"adaptive_diffusion.{name}" for name in GROUND],
     ["adaptive_diffusion.diffusion", "adaptive_diffusion.estimators", "adaptive_diffusion.presets"],
     ["adaptive_diffusion.gate"],
-    ["adaptive_diffusion.report"],
+    ["adaptive_diffusion.report", "adaptive_diffusion.sheet"],
     ["adaptive_diffusion.standalone"],
     ["adaptive_diffusion.commands"],
     ["adaptive_diffusion.__main__", "adaptive_diffusion.__init__"],

@@ -1,0 +1,127 @@
+"""One image of a sheet: its verdict, the student's picture and the final one with their scores, its prompt."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy
+from PIL import Image, ImageDraw
+
+from .fonts import main_font
+from .style import (
+    AMBER,
+    BODY_SIZE,
+    CARD,
+    CARD_WIDTH,
+    EDGE,
+    GAP,
+    GREEN,
+    GREY,
+    INK,
+    PADDING,
+    PANEL,
+    PILL_HEIGHT,
+    RADIUS,
+    SMALL_SIZE,
+    line_height,
+)
+from .text import Text, wrapped, write
+
+CAPTION_LINES = 3
+KEPT, TO_TEACHER = ("kept", GREEN, "#d3f5dc"), ("to teacher", AMBER, "#ffe3c7")
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One image of a contact sheet.
+
+    student, final: a PIL image or an array (H, W, 3), uint8 or floats in 0..1. final: what came out, the student's
+    own image where it was kept. final_score: the final image's, None where it was not scored.
+    """
+
+    prompt: str
+    student: Any
+    score: float
+    rejected: bool
+    final: Any
+    final_score: float | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """A row and its number, to be drawn. Pictures are made small only while they are drawn."""
+
+    number: int
+    row: SheetRow
+
+    @cached_property
+    def caption(self) -> Text:
+        return wrapped(self.row.prompt, BODY_SIZE, CARD_WIDTH - 2 * PADDING, CAPTION_LINES)
+
+    @cached_property
+    def panel_height(self) -> int:
+        return max(_fitting(_size(picture))[1] for picture in (self.row.student, self.row.final))
+
+    @property
+    def height(self) -> int:
+        caption = self.caption.height + GAP if self.caption.lines else 0
+        return PADDING * 2 + PILL_HEIGHT + GAP + self.panel_height + GAP // 2 + line_height(SMALL_SIZE) + caption
+
+    def draw(self, page: Image.Image, x: int, y: int, height: int) -> None:
+        edges = (x, y, x + CARD_WIDTH - 1, y + height - 1)
+        ImageDraw.Draw(page).rounded_rectangle(edges, RADIUS, CARD, EDGE)
+        left, right, top = x + PADDING, x + CARD_WIDTH - PADDING, y + PADDING
+        _draw_pill(page, left, top, TO_TEACHER if self.row.rejected else KEPT)
+        write(page, right, top + PILL_HEIGHT // 2, f"#{self.number}", SMALL_SIZE, GREY, "rm")
+        top += PILL_HEIGHT + GAP
+        self._draw_panel(page, left, top, "student", self.row.student, self.row.score, INK)
+        score, colour = _final_score(self.row)
+        self._draw_panel(page, left + PANEL + GAP, top, "final", self.row.final, score, colour)
+        self.caption.draw(page, left, top + self.panel_height + GAP // 2 + line_height(SMALL_SIZE) + GAP, INK)
+
+    def _draw_panel(
+        self, page: Image.Image, x: int, y: int, name: str, picture: Any, score: float | None, colour: str
+    ) -> None:
+        small = as_image(picture).resize(_fitting(_size(picture)), Image.Resampling.LANCZOS)
+        left, top = x + (PANEL - small.width) // 2, y + (self.panel_height - small.height) // 2
+        ImageDraw.Draw(page).rectangle((left - 1, top - 1, left + small.width, top + small.height), outline=EDGE)
+        page.paste(small, (left, top))
+        below = y + self.panel_height + GAP // 2
+        write(page, x, below, name if score is None else f"{name} score", SMALL_SIZE, GREY)
+        if score is not None:
+            write(page, x + PANEL, below, f"{score:.2f}", SMALL_SIZE, colour, "ra")
+
+
+def as_image(picture: Any) -> Image.Image:
+    """A PIL image, or an array (H, W, C >= 3), uint8 or floats in 0..1, as an RGB image."""
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB")
+    array = numpy.asarray(picture)[..., :3]
+    if array.dtype != numpy.uint8:
+        array = (array.clip(0, 1) * 255).round().astype(numpy.uint8)
+    return Image.fromarray(numpy.ascontiguousarray(array))
+
+
+def _size(picture: Any) -> tuple[int, int]:
+    """Width and height."""
+    return picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
+
+
+def _fitting(size: tuple[int, int]) -> tuple[int, int]:
+    """The size scaled into a panel, its aspect kept."""
+    scale = PANEL / max(size)
+    return (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+
+
+def _final_score(row: SheetRow) -> tuple[float | None, str]:
+    """The final image's score and its colour: green where it rose, amber where it fell."""
+    if not row.rejected or row.final_score is None:
+        return (None if row.rejected else row.score), INK
+    return row.final_score, GREEN if row.final_score > row.score else AMBER
+
+
+def _draw_pill(page: Image.Image, x: int, y: int, pill: tuple[str, str, str]) -> None:
+    text, ink, fill = pill
+    width = round(main_font(SMALL_SIZE).getlength(text)) + PILL_HEIGHT
+    ImageDraw.Draw(page).rounded_rectangle((x, y, x + width, y + PILL_HEIGHT), PILL_HEIGHT // 2, fill)
+    write(page, x + width // 2, y + PILL_HEIGHT // 2, text, SMALL_SIZE, ink, "mm")
