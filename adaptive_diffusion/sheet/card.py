@@ -12,17 +12,16 @@ from .style import (
     AMBER,
     BODY_SIZE,
     CARD,
-    CARD_WIDTH,
     EDGE,
     GAP,
     GREEN,
     GREY,
     INK,
     PADDING,
-    PANEL,
     PILL_HEIGHT,
     RADIUS,
     SMALL_SIZE,
+    Format,
     line_height,
 )
 from .text import Text, wrapped, write
@@ -53,14 +52,15 @@ class Card:
 
     number: int
     row: SheetRow
+    format: Format
 
     @cached_property
     def caption(self) -> Text:
-        return wrapped(self.row.prompt, BODY_SIZE, CARD_WIDTH - 2 * PADDING, CAPTION_LINES)
+        return wrapped(self.row.prompt, BODY_SIZE, self.format.text_width, CAPTION_LINES)
 
     @cached_property
     def panel_height(self) -> int:
-        return max(_fitting(_size(picture))[1] for picture in (self.row.student, self.row.final))
+        return max(self._fitting(picture)[1] for picture in (self.row.student, self.row.final))
 
     @property
     def height(self) -> int:
@@ -68,28 +68,34 @@ class Card:
         return PADDING * 2 + PILL_HEIGHT + GAP + self.panel_height + GAP // 2 + line_height(SMALL_SIZE) + caption
 
     def draw(self, page: Image.Image, x: int, y: int, height: int) -> None:
-        edges = (x, y, x + CARD_WIDTH - 1, y + height - 1)
+        edges = (x, y, x + self.format.card_width - 1, y + height - 1)
         ImageDraw.Draw(page).rounded_rectangle(edges, RADIUS, CARD, EDGE)
-        left, right, top = x + PADDING, x + CARD_WIDTH - PADDING, y + PADDING
+        left, right, top = x + PADDING, x + PADDING + self.format.text_width, y + PADDING
         _draw_pill(page, left, top, TO_TEACHER if self.row.rejected else KEPT)
         write(page, right, top + PILL_HEIGHT // 2, f"#{self.number}", SMALL_SIZE, GREY, "rm")
         top += PILL_HEIGHT + GAP
         self._draw_panel(page, left, top, "student", self.row.student, self.row.score, INK)
         score, colour = _final_score(self.row)
-        self._draw_panel(page, left + PANEL + GAP, top, "final", self.row.final, score, colour)
+        self._draw_panel(page, left + self.format.panel + GAP, top, "final", self.row.final, score, colour)
         self.caption.draw(page, left, top + self.panel_height + GAP // 2 + line_height(SMALL_SIZE) + GAP, INK)
 
     def _draw_panel(
         self, page: Image.Image, x: int, y: int, name: str, picture: Any, score: float | None, colour: str
     ) -> None:
-        small = as_image(picture).resize(_fitting(_size(picture)), Image.Resampling.LANCZOS)
-        left, top = x + (PANEL - small.width) // 2, y + (self.panel_height - small.height) // 2
+        small = as_image(picture).resize(self._fitting(picture), Image.Resampling.LANCZOS)
+        left, top = x + (self.format.panel - small.width) // 2, y + (self.panel_height - small.height) // 2
         ImageDraw.Draw(page).rectangle((left - 1, top - 1, left + small.width, top + small.height), outline=EDGE)
         page.paste(small, (left, top))
         below = y + self.panel_height + GAP // 2
         write(page, x, below, name if score is None else f"{name} score", SMALL_SIZE, GREY)
         if score is not None:
-            write(page, x + PANEL, below, f"{score:.2f}", SMALL_SIZE, colour, "ra")
+            write(page, x + self.format.panel, below, f"{score:.2f}", SMALL_SIZE, colour, "ra")
+
+    def _fitting(self, picture: Any) -> tuple[int, int]:
+        """The picture's size scaled into a panel, its aspect kept."""
+        width, height = _size(picture)
+        scale = self.format.panel / max(width, height)
+        return (max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def as_image(picture: Any) -> Image.Image:
@@ -105,12 +111,6 @@ def as_image(picture: Any) -> Image.Image:
 def _size(picture: Any) -> tuple[int, int]:
     """Width and height."""
     return picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
-
-
-def _fitting(size: tuple[int, int]) -> tuple[int, int]:
-    """The size scaled into a panel, its aspect kept."""
-    scale = PANEL / max(size)
-    return (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
 
 
 def _final_score(row: SheetRow) -> tuple[float | None, str]:

@@ -8,27 +8,27 @@ import torch
 from PIL import Image
 
 from .card import Card, SheetRow
-from .style import BODY_SIZE, CARD_WIDTH, GAP, GREY, INK, MARGIN, PAGE, TITLE_SIZE
+from .style import BODY_SIZE, GAP, GREY, INK, MANY_PAGES, MARGIN, ONE_PAGE, PAGE, TITLE_SIZE
 from .text import wrapped
 
 ASPECT = 1.5
-CARDS_PER_PAGE = 25
 
 
 class ContactSheet:
     """Pages of cards, one card per row: verdict, the student's image and the final one with their scores, the prompt.
 
-    Pictures fit a square of 192 px, small ones enlarged. Every page has the title, of which the lines after the first
-    are set smaller, and the footer. ValueError without rows. Between pages only the rows are kept in memory.
+    Pictures fit a square of 192 px, of 128 px where there are several pages; small ones are enlarged. Every page has
+    the title, of which the lines after the first are set smaller, and the footer. ValueError without rows.
     """
 
     def __init__(self, rows: Sequence[SheetRow], footer: str = "", title: str = ""):
         if not rows:
             raise ValueError("a contact sheet needs at least one image")
-        cards = [Card(number, row) for number, row in enumerate(rows)]
-        self._columns = _columns(cards[:CARDS_PER_PAGE])
-        self._pages = [cards[i : i + CARDS_PER_PAGE] for i in range(0, len(cards), CARDS_PER_PAGE)]
-        width = self._columns * (CARD_WIDTH + GAP) - GAP
+        self._format = ONE_PAGE if len(rows) <= ONE_PAGE.cards else MANY_PAGES
+        cards = [Card(number, row, self._format) for number, row in enumerate(rows)]
+        self._pages = [cards[i : i + self._format.cards] for i in range(0, len(cards), self._format.cards)]
+        self._columns = _columns(self._pages[0])
+        width = self._columns * (self._format.card_width + GAP) - GAP
         heading, _, note = title.partition("\n")
         self._heading, self._note = wrapped(heading, TITLE_SIZE, width), wrapped(note, BODY_SIZE, width)
         self._footers = [wrapped(text, BODY_SIZE, width) for text in _numbered(footer, len(self._pages))]
@@ -62,7 +62,7 @@ class ContactSheet:
         for line in _lines(self._pages[number], self._columns):
             height = max(card.height for card in line)
             for column, card in enumerate(line):
-                card.draw(page, MARGIN + column * (CARD_WIDTH + GAP), top, height)
+                card.draw(page, MARGIN + column * (self._format.card_width + GAP), top, height)
             top += height + GAP
         return page
 
@@ -78,7 +78,7 @@ def _columns(cards: Sequence[Card]) -> int:
     """How many columns bring the cards nearest to the aspect of a screen."""
 
     def distance(columns: int) -> float:
-        return abs(math.log(columns * CARD_WIDTH / _stack_height(cards, columns) / ASPECT))
+        return abs(math.log(columns * cards[0].format.card_width / _stack_height(cards, columns) / ASPECT))
 
     return min(range(1, len(cards) + 1), key=distance)
 

@@ -91,7 +91,7 @@ def test_a_report_shows_every_final_image_and_what_a_rejected_one_was(comfy_app)
 
 
 def test_a_report_of_many_images_is_a_batch_of_pages(comfy_app):
-    graph = adaptive_graph(k=50, batch=30) | keep("report")
+    graph = adaptive_graph(k=50, batch=60) | keep("report")
     graph["report"] = node("AdaptiveReport", images=["student_images", 0], decision=["gate", 0])
     pages = comfy_app.run(graph).kept["kept"][0]
     assert pages.shape[0] == 2 and pages.shape[-1] == 3 and pages.dtype == torch.float32

@@ -13,26 +13,25 @@ from PIL import Image, ImageColor
 from adaptive_diffusion.sheet import ContactSheet, SheetRow, as_image
 from adaptive_diffusion.sheet.card import KEPT, TO_TEACHER
 from adaptive_diffusion.sheet.fonts import FILES, FOLDER, UNKNOWN, drawable, main_font, runs
-from adaptive_diffusion.sheet.pages import CARDS_PER_PAGE
 from adaptive_diffusion.sheet.right_to_left import joined, ordered, starts_right
 from adaptive_diffusion.sheet.style import (
     AMBER,
     BODY_SIZE,
     CARD,
-    CARD_WIDTH,
     EDGE,
     GAP,
     GREEN,
     INK,
+    MANY_PAGES,
     MARGIN,
+    ONE_PAGE,
     PADDING,
     PAGE,
-    PANEL,
 )
 from adaptive_diffusion.sheet.text import wrapped
 
 RED, BLUE = (200, 30, 40), (20, 60, 190)
-WIDTH = CARD_WIDTH - 2 * PADDING
+PANEL, WIDTH, CARD_WIDTH = ONE_PAGE.panel, ONE_PAGE.text_width, ONE_PAGE.card_width
 PROMPTS = {
     "French": "un café crème, naïve façade, « garçon » œuvre",
     "Vietnamese": "Một con mèo đỏ ngồi trên cỏ xanh",
@@ -81,19 +80,20 @@ def test_a_page_has_a_whole_card_for_every_image_and_the_shape_of_a_screen(amoun
         assert 1 < sheet.width / sheet.height < 2
 
 
-@pytest.mark.parametrize(("amount", "expected"), [(25, 1), (26, 2), (64, 3)])
+@pytest.mark.parametrize(("amount", "expected"), [(25, 1), (26, 1), (54, 1), (64, 2), (120, 3)])
 def test_many_images_make_pages_of_one_size_that_hold_each_image_once(amount, expected):
     prompts = ["word " * (1 + i % 30) for i in range(amount)]
     sheet = ContactSheet([row(i % 2 == 1, prompt=prompt) for i, prompt in enumerate(prompts)], "costs")
     pages = list(sheet)
     assert len(sheet) == len(pages) == expected
     assert {page.size for page in pages} == {sheet.size}
-    cards = [min(CARDS_PER_PAGE, amount - first) for first in range(0, amount, CARDS_PER_PAGE)]
-    assert [(count(page, RED) + count(page, BLUE)) / PANEL**2 for page in pages] == [2 * held for held in cards]
+    form = ONE_PAGE if amount <= 25 else MANY_PAGES
+    cards = [min(form.cards, amount - first) for first in range(0, amount, form.cards)]
+    assert [(count(page, RED) + count(page, BLUE)) / form.panel**2 for page in pages] == [2 * held for held in cards]
 
 
 def test_the_pages_are_a_batch_of_pixels():
-    sheet = ContactSheet([row()] * 60, "costs")
+    sheet = ContactSheet([row()] * 120, "costs")
     pixels = sheet.pixels()
     assert pixels.dtype == torch.float32 and tuple(pixels.shape) == (3, *sheet.size[::-1], 3)
     for page, expected in zip(pixels, sheet, strict=True):
@@ -101,7 +101,7 @@ def test_the_pages_are_a_batch_of_pixels():
 
 
 def test_every_page_says_which_it_is_where_there_are_several():
-    first, second = ContactSheet([row()] * 50, "costs")
+    first, second = ContactSheet([row()] * 60, "costs")
     assert not numpy.array_equal(numpy.asarray(first)[-2 * MARGIN :], numpy.asarray(second)[-2 * MARGIN :])
     assert count(second.crop((0, second.height - 2 * MARGIN, second.width, second.height)), PAGE) > 0
     alone, titled = only([row()], ""), only([row()], "", "title")
@@ -115,7 +115,7 @@ def test_one_page_is_kept_in_memory_however_many_images(amount):
 
     picture = numpy.zeros((256, 256, 3), numpy.float32)
     rows = [SheetRow("a red circle", picture, 1.0, False, picture)] * amount
-    list(ContactSheet(rows[:CARDS_PER_PAGE]))
+    list(ContactSheet(rows[:50]))
     before = pictures_kept()
     tracemalloc.start()
     for _, page in zip(range(3), ContactSheet(rows), strict=False):
