@@ -9,7 +9,7 @@ from comfy.ldm.modules.attention import optimized_attention
 from comfy.utils import repeat_to_batch_size
 
 from .conftest import nodes
-from .test_sub_batches import BATCH, REJECTED, check, conditioning, latent, refine, refined
+from .test_sub_batches import BATCH, REJECTED, check, conditioning, controlnet, latent, refine, refined
 from .tools import module, tiny_model
 
 FIX = f"something for each of the {BATCH} images and cannot be cut to some of them; draw one image a batch"
@@ -169,3 +169,47 @@ def test_two_regions_closed_over_by_a_patch_are_no_rows_of_a_batch_of_two():
     two = {"samples": whole["samples"][:2]}
     drawn = refined(model, positive, negative, two, decision)
     assert (drawn - refined(model, positive, negative, two, replace(decision, rejected=(0, 1)))[:1]).abs().max() <= 1e-4
+
+
+class Keyframed:
+    """A ControlNet with a strength for each image, which takes its rows as controls made for AnimateDiff do."""
+
+    def __init__(self, inner, strengths):
+        self.inner, self.strengths, self.sub_idxs = inner, strengths, None
+        self.previous_controlnet = self.cond_hint_original = None
+        self.extra_concat_orig: list = []
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def copy(self):
+        return Keyframed(self.inner, self.strengths)
+
+    def set_cond_hint_inject(self, *arguments, **options):
+        return self.inner.set_cond_hint_inject(*arguments, **options)
+
+    def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
+        whole = {"sub_idxs": range(BATCH), "full_length": BATCH, "context_length": BATCH}
+        told = transformer_options.get("ad_params") or whole
+        assert told["context_length"] * batched_number == len(x_noisy) and told["full_length"] == BATCH
+        strength = self.strengths[list(told["sub_idxs"])].repeat(batched_number).view(-1, 1, 1, 1)
+        control = self.inner.get_control(x_noisy, t, cond, batched_number, transformer_options)
+        return {key: [one if one is None else one * strength for one in parts] for key, parts in control.items()}
+
+
+def test_a_control_that_takes_its_own_rows_gets_those_of_the_rejected_images():
+    control = Keyframed(controlnet(hints=1), torch.tensor([1.0, 0.2, 0.6, 0.0]))
+    positive, negative = conditioning(1, 1, control=control), conditioning(2, 1, control=control)
+    assert check(tiny_model("EPS"), positive, negative, latent()) <= 1e-4
+
+
+def test_a_patch_that_asks_how_many_images_there_are_is_told():
+    """As IP-Adapter beside a control that takes its own rows."""
+
+    class Asking(Prompted):
+        def __call__(self, q, k, v, options):
+            told = options.get("ad_params")
+            assert told is None or told["context_length"] == len(told["sub_idxs"])
+            return super().__call__(q, k, v, options)
+
+    assert check(*arguments(patched(Asking(strengths())))) <= 1e-4

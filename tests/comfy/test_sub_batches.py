@@ -90,7 +90,7 @@ def test_batch_index_decides_the_noise():
     assert check(tiny_model("EPS"), conditioning(1, 1), conditioning(2, 1), indexed) <= 1e-4
 
 
-def controlnet(strength=1.0):
+def controlnet(strength=1.0, hints=BATCH):
     config = {"image_size": 32, "in_channels": 4, "model_channels": 32, "hint_channels": 3, "num_res_blocks": [1, 1],
               "channel_mult": [1, 2], "transformer_depth": [1, 1], "transformer_depth_middle": 1, "context_dim": 32,
               "num_heads": 4, "use_spatial_transformer": True, "dtype": torch.float32}  # fmt: skip
@@ -99,7 +99,7 @@ def controlnet(strength=1.0):
     for parameter in net.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
     control = comfy.controlnet.ControlNet(net, load_device=torch.device("cpu"))
-    hint = torch.rand(BATCH, 3, 72, 56, generator=generator)
+    hint = torch.rand(hints, 3, 72, 56, generator=generator)
     return control.set_cond_hint(hint, strength)
 
 
