@@ -117,9 +117,11 @@ def test_one_page_is_kept_in_memory_however_many_images(amount):
     rows = [SheetRow("a red circle", picture, 1.0, False, picture)] * amount
     list(ContactSheet(rows[:50]))
     before = pictures_kept()
-    tracemalloc.start()
-    for _, page in zip(range(3), ContactSheet(rows), strict=False):
+    for _, page in zip(range(2), ContactSheet(rows), strict=False):
         assert pictures_kept() == before + 1 and page.width < 10 * CARD_WIDTH
+    tracemalloc.start()
+    for _ in zip(range(2), ContactSheet(rows), strict=False):
+        pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 * 10**6 + 3000 * amount
