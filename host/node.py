@@ -88,7 +88,7 @@ class AdaptiveNode(io.ComfyNode):
                 if value is not None:
                     check(value)
         except ValueError as error:
-            return f"{cls.TITLE}: {error}"
+            return printable(f"{cls.TITLE}: {error}")
         return True
 
 

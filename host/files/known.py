@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ...adaptive_diffusion.quoting import printable
+
 Found = TypeVar("Found")
 _told: set[str] = set()
 
@@ -33,7 +35,7 @@ class Known(Generic[Found]):
             return self._look(path)
         except Exception as error:
             if self._tell:
-                tell_once(f"{path.parent}: {error}")
+                tell_once(printable(f"{path.parent}: {error}"))
             return None
 
 

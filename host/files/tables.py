@@ -13,7 +13,7 @@ from ...adaptive_diffusion.bundled import TABLES
 from ...adaptive_diffusion.gate.outline import outline
 from ...adaptive_diffusion.gate.percentiles import PercentileTable
 from ...adaptive_diffusion.locks import sweep
-from ...adaptive_diffusion.quoting import listed, quoted
+from ...adaptive_diffusion.quoting import listed, quoted, unquoted
 from .known import Known, tell_once, texts
 
 THIS_RUN = "this run"
@@ -87,7 +87,7 @@ def _stems(folder: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        tell_once(f"the folder {folder} cannot be read ({error.strerror}); its tables are passed over")
+        tell_once(f"the folder {unquoted(folder)} cannot be read ({error.strerror}); its tables are passed over")
         return []
     return sorted(name.removesuffix(".json") for name in texts(names) if name.endswith(".json"))
 

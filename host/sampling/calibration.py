@@ -13,6 +13,7 @@ from ...adaptive_diffusion.digest import weights_digest
 from ...adaptive_diffusion.estimators.base import check_prompts
 from ...adaptive_diffusion.gate.calibration import Scored, Task
 from ...adaptive_diffusion.gate.student import Student
+from ...adaptive_diffusion.quoting import unquoted
 from ..estimator import HostedEstimator
 from ..rows.conditioning import Conditioning
 from ..rows.latents import row_noise
@@ -55,8 +56,9 @@ def check(task: Calibration) -> None:
             raise ValueError(f"the student's {name} is not known; link the student output of Student Sample")
     if student.sampler not in sampler_names() or student.scheduler not in scheduler_names(STUDENT):
         raise ValueError(
-            f"the student was drawn with sampler {student.sampler} and schedule {student.scheduler}, which cannot be "
-            "repeated from their names; calibrate with Table from Scores instead"
+            f"the student was drawn with sampler {unquoted(student.sampler)} and schedule "
+            f"{unquoted(student.scheduler)}, which cannot be repeated from their names; "
+            "calibrate with Table from Scores instead"
         )
     if task.negative is None and (student.cfg != 1 or student.negative is not None):
         raise ValueError(
@@ -64,7 +66,7 @@ def check(task: Calibration) -> None:
         )
     linked = _pattern(task)[1]
     if told := linked.differences(student):
-        names = f"of the student {student.label}, but the model is {linked.label}"
+        names = f"of the student {unquoted(student.label)}, but the model is {unquoted(linked.label)}"
         alike = f" with {', '.join(told)}" if student.label == linked.label else ""
         raise ValueError(f"the settings are {names}{alike}; link one student")
     check_prompts(task.prompts)

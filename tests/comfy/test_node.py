@@ -58,6 +58,7 @@ def test_a_list_of_sizes_is_refused_in_the_graph(comfy_app):
         (KeyError("context_length"), "KeyError: 'context_length'"),
         (IndexError("index 4 is out of bounds"), "IndexError: index 4 is out of bounds"),
         (ValueError("steps is 51"), "steps is 51"),
+        (RuntimeError("no letter:\n\ud800\x1b"), r"RuntimeError: no letter:\n\ud800\x1b"),
     ],
 )
 def test_any_exception_is_told_with_the_nodes_name(inner, told, failing):
