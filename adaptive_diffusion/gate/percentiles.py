@@ -147,7 +147,7 @@ class PercentileTable:
             )
         if "weights" in made.unequal(judge):
             raise ValueError(
-                f"table '{self.name}' was made for {made.label}, but the scores are of {judge.label}; "
+                f"table {quoted(self.name)} was made for {unquoted(made.label)}, but the scores are of {judge.label}; "
                 "load the file that the table was made with, or calibrate with this one"
             )
 

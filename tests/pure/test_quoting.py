@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from adaptive_diffusion.gate.judge import Judge
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.gate.student import Student
 from adaptive_diffusion.quoting import MOST, MOST_LISTED, listed, quoted, unquoted
@@ -53,7 +54,7 @@ def sentence(call, *arguments) -> str:
 @pytest.mark.parametrize("text", [TORN, LINES, ENDLESS])
 def test_no_table_breaks_a_sentence(text):
     def check(name):
-        PercentileTable("mine", {50.0: 1.0}, estimator={"name": name}).check_estimator("Demo", "float32")
+        PercentileTable("mine", {50.0: 1.0}, estimator={"name": name}).check_estimator(Judge("Demo", "float32"))
 
     parse = PercentileTable.parse
     told = [
