@@ -19,13 +19,14 @@ def read_image(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            return _flat(ImageOps.exif_transpose(image))
+            return on_white(ImageOps.exif_transpose(image))
     except Exception as error:  # whatever a damaged file makes a decoder raise
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{quoted(path)} is no whole image ({reason}); write it again, or take it away") from error
 
 
-def _flat(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
+    """Any image in 8-bit RGB: greys of 16 bits scaled, transparency laid on white."""
     if image.mode.startswith("I"):
         image = Image.fromarray((numpy.asarray(image).clip(0, BITS_16) * (255 / BITS_16)).round().astype(numpy.uint8))
     if "A" in image.getbands() or "transparency" in image.info:

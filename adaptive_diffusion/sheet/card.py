@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 from PIL import Image, ImageDraw
 
+from ..images import on_white
 from .fonts import main_font
 from .style import (
     AMBER,
@@ -99,13 +100,13 @@ class Card:
 
 
 def as_image(picture: Any) -> Image.Image:
-    """A PIL image, or an array (H, W, C >= 3), uint8 or floats in 0..1, as an RGB image."""
+    """A PIL image, or an array (H, W, 3 or 4), uint8 or floats in 0..1, as an RGB image; transparency shows white."""
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
-    array = numpy.asarray(picture)[..., :3]
+        return on_white(picture)
+    array = numpy.asarray(picture)
     if array.dtype != numpy.uint8:
         array = (array.clip(0, 1) * 255).round().astype(numpy.uint8)
-    return Image.fromarray(numpy.ascontiguousarray(array))
+    return on_white(Image.fromarray(numpy.ascontiguousarray(array)))
 
 
 def _size(picture: Any) -> tuple[int, int]:

@@ -168,3 +168,16 @@ def test_a_candidate_counts_for_its_own_image_however_the_images_are_batched(com
     spent = [each for student in run.kept["students"] for each in student.spent]
     assert len({each.evaluations for each in spent}) > 1
     assert costs(run) == [(each.steps, each.evaluations) for each in spent]
+
+
+@pytest.mark.parametrize("student", [3, 4])
+def test_transparent_images_pass_score_gate_merge_and_report(student, comfy_app):
+    comfy_app.give["student"] = torch.rand(4, 64, 64, student, generator=torch.Generator().manual_seed(1))
+    comfy_app.give["improved"] = torch.rand(2, 64, 64, 7 - student, generator=torch.Generator().manual_seed(2))
+    graph = changed(adaptive_graph(k=50), "scores", images=["given", 0])
+    graph = changed(graph, "merge", student=["given", 0], improved=["better", 0])
+    given = {name: node("TestGive", name=key) for name, key in (("given", "student"), ("better", "improved"))}
+    run = comfy_app.run(keep(reported({**graph, **given}, images=["given", 0]), merged=["merge", 0]))
+    assert len(entries(run)) == 4
+    assert run.kept["merged"][0].shape == (4, 64, 64, student)
+    assert len(run.ui["report"]["adaptive_thumbnails"]) == 4

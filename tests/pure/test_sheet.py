@@ -286,12 +286,17 @@ def test_cards_stand_on_the_page_in_a_frame():
 
 
 def test_arrays_of_bytes_and_of_floats_look_like_their_picture():
-    array = numpy.zeros((2, 3, 4), dtype=numpy.uint8)
-    array[..., :3] = (10, 128, 255)
+    array = numpy.full((2, 3, 3), (10, 128, 255), dtype=numpy.uint8)
     for picture in (array, array / 255, (array / 255).astype(numpy.float32), plain((10, 128, 255), 3, 2)):
         shown = as_image(picture)
         assert (shown.mode, shown.size, shown.getpixel((2, 1))) == ("RGB", (3, 2), (10, 128, 255))
     assert as_image(numpy.full((1, 1, 3), 1.7)).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_what_is_transparent_shows_white():
+    array = numpy.full((1, 1, 4), (200, 100, 0, 51), dtype=numpy.uint8)
+    for picture in (array, array / 255, Image.fromarray(array)):
+        assert as_image(picture).getpixel((0, 0)) == (244, 224, 204)
 
 
 def test_an_empty_sheet_is_refused():
