@@ -1,10 +1,11 @@
-"""Calibrations killed and interrupted at random moments, against the one that was left alone.
+"""Calibrations killed and interrupted at random moments, against the one that was left alone, and two servers at once.
 
     python benchmarks/interrupted_calibration.py [--times 20] [--prompts 120]
 
 Needs ComfyUI (see CONTRIBUTING.md). First the running calibration is interrupted through the API that many times, then
 its server is killed (SIGKILL) that many times and started again; each calibration goes on until its table is there.
-Exit status 1 where a table differs in a bit, a score is lost or a file is half-written.
+Then two servers with one user folder run the same calibration, and add SCORES scores each to one table. Exit status 1
+where a table differs in a bit, a score is lost, a file is half-written or anything is left behind.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -23,10 +24,11 @@ sys.path.insert(0, str(PACK / "tests"))
 
 from comfy_server import Client, serving  # noqa: E402
 from find_comfyui import comfyui, comfyui_python  # noqa: E402
-from graphs import calibration_graph, demo_prompts  # noqa: E402
+from graphs import calibration_graph, demo_prompts, node, student_part  # noqa: E402
 
 HOUR = 3600
 MISSED = 0.8
+SCORES = 40
 
 
 class Trial:
@@ -99,13 +101,45 @@ def stop_often(trial: Trial, times: int, longest: float, how: str, stop: Callabl
     return names
 
 
+def adding(number: int) -> dict:
+    """Add the score of one image to the table `added`."""
+    return student_part("a large red circle on sky", 1, number) | {
+        "estimator": node("AdaptiveLoadEstimator", estimator="demo"),
+        "scores": node(
+            "AdaptiveQualityScore",
+            estimator=["estimator", 0],
+            images=["student_images", 0],
+            prompt="a large red circle on sky",
+        ),
+        "table": node("AdaptiveTableFromScores", scores=["scores", 0], name="added"),
+    }
+
+
+def share(trial: Trial, clients: Sequence[Client]) -> None:
+    """Have both servers run one calibration and add to one table, at once."""
+    runs = [client.queue(trial.graph("shared")) for client in clients]
+    ended = [client.history(run, HOUR)["status"] for client, run in zip(clients, runs, strict=True)]
+    failed = [status for status in ended if not status["completed"]]
+    if len(failed) > 1 or any("another process is writing to" not in json.dumps(status) for status in failed):
+        sys.exit(f"two servers at one calibration: {failed}")
+    print(f"two servers at one calibration: {len(failed)} of them was told that the other is at it", flush=True)
+    queued = [(client, client.queue(adding(1000 * i + n))) for n in range(SCORES) for i, client in enumerate(clients)]
+    for client, run in queued:
+        client.history(run, HOUR)
+    count = len((trial.table("added") or {"scores": []})["scores"])
+    print(f"two servers that add to one table: {count} of {len(queued)} scores are there", flush=True)
+    left = [path.name for path in trial.folder.iterdir() if path.suffix != ".json"]
+    if count < len(queued) or trial.table("shared") != trial.table("whole") or left:
+        sys.exit(f"scores were lost, the shared table differs, or there was left: {left}")
+
+
 def seconds(client: Client, graph: dict) -> float:
     begun = time.monotonic()
     client.history(client.queue(graph), HOUR)
     return time.monotonic() - begun
 
 
-def measure(trial: Trial, times: int, start: Callable[[], AbstractContextManager[Client]]) -> None:
+def measure(trial: Trial, times: int, start: Callable[..., AbstractContextManager[Client]]) -> None:
     def kill_one(name: str, moment: float) -> bool:
         with start() as client:
             return kill(trial, client, name, moment)
@@ -117,6 +151,8 @@ def measure(trial: Trial, times: int, start: Callable[[], AbstractContextManager
     with start() as client:
         for name in names:
             client.history(client.queue(trial.graph(name)), HOUR)
+        with start(other=True) as other:
+            share(trial, (client, other))
     differing = [name for name in names if trial.table(name) != trial.table("whole")]
     print(f"{len(names) - len(differing)} of {len(names)} tables have the bits of the uninterrupted one")
     sys.exit(f"these differ: {', '.join(differing)}" if differing else 0)
@@ -129,7 +165,13 @@ def main() -> None:
     options = parser.parse_args()
     comfy = comfyui() or sys.exit("no ComfyUI found; set COMFYUI_PATH")
     with tempfile.TemporaryDirectory() as base:
-        start = partial(serving, comfy, str(comfyui_python(comfy)), Path(base))
+
+        def start(other: bool = False) -> AbstractContextManager[Client]:
+            """A server, or another one that shares its user folder."""
+            folder = Path(base, "other") if other else Path(base)
+            user = ["--user-directory", str(Path(base, "user"))]
+            return serving(comfy, str(comfyui_python(comfy)), folder, *user)
+
         measure(Trial(Path(base), options.prompts), options.times, start)
 
 

@@ -3,8 +3,9 @@
     python -m benchmarks.kill_and_resume [--prompts 500] [--batch 8] [--kills 25]
 
 Runs on the demo models, in processes of their own, ended with SIGKILL: a quarter of them within their start, the others
-between two random images. Exit status 1 where an image is lost, drawn again once it was recorded, out of order,
-half-written, or not that of the run that was left alone.
+between two random images. Then two processes go on with one run at once, and images of the finished run are removed and
+cut. Exit status 1 where an image is lost, drawn again once it was recorded, out of order, half-written, or not that of
+the run that was left alone, or where anything is left behind.
 """
 
 import argparse
@@ -96,6 +97,27 @@ def stop_often(trial: Trial, kills: int, total: int, start: float, each: float) 
     return killed, unrecorded
 
 
+def both_at_once(trial: Trial) -> int:
+    """Two processes begin or go on with the run; how many of them were told that another is at it."""
+    processes = [trial.start() for _ in range(2)]
+    complaints = [process.communicate()[1] for process in processes]
+    trial.check()
+    refused = [text for text in complaints if "another process is writing to" in text]
+    if len(refused) != sum(process.returncode != 0 for process in processes):
+        sys.exit(f"generate failed: {complaints}")
+    return len(refused)
+
+
+def spoil(trial: Trial, count: int) -> None:
+    """Remove or cut so many images of the run."""
+    for record in random.sample(trial.records(), count):
+        path = trial.folder / record["image"]
+        data = path.read_bytes()
+        path.unlink()
+        if random.random() < 0.5:
+            path.write_bytes(data[: random.randrange(len(data))])
+
+
 def measure(base: Path, count: int, batch: int, kills: int) -> None:
     prompts = base / "prompts.txt"
     prompts.write_text("\n".join(demo_prompts(count)))
@@ -117,6 +139,14 @@ def measure(base: Path, count: int, batch: int, kills: int) -> None:
     print(
         f"{count} images, each once and in order, no recorded one written again, all bytes those of the run left alone"
     )
+    shared = Trial(prompts, base / "shared", batch)
+    print(f"two processes at once on one run: {both_at_once(shared)} of them was told that the other is at it")
+    spoil(cut, min(5, count))
+    cut.recorded = []
+    cut.finish()
+    if not shared.content() == cut.content() == whole.content():
+        sys.exit("a run that two processes drew, or one with removed images, differs from the one left alone")
+    print("what both drew, and removed and cut images drawn again, are the same bytes; nothing is left behind")
 
 
 def main() -> None:
