@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from adaptive_diffusion import locks
@@ -102,7 +103,8 @@ def kill_often(kind: str, folder: Path, kills: int, writers: int) -> int:
         if len(found) < min(len(there), COUNTED) or said - there - found:
             sys.exit(f"{kind}: of {len(said)} that were said to be written, {len(said - there - found)} are lost")
         there |= found
-    KINDS[kind][0](folder, max(said) + 2 * writers)
+    with redirect_stdout(None):
+        KINDS[kind][0](folder, max(said) + 2 * writers)
     locks.sweep(folder)
     if left := [name for name in os.listdir(folder) if name.startswith(".")]:
         sys.exit(f"{kind}: left behind: {left}")
