@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from adaptive_diffusion.standalone import handover
 from adaptive_diffusion.standalone.drawing import Drawn
 from adaptive_diffusion.standalone.handover import start_of
 from tests.pure.tiny import new_teacher, vae, wide_vae
@@ -42,6 +43,27 @@ def test_a_rounded_copy_is_the_same_vae(kind):
 @pytest.mark.parametrize("name", ["encoder.conv_in.weight", "decoder.conv_out.weight", "decoder.conv_norm_out.bias"])
 def test_a_single_other_number_makes_another_vae(name):
     assert handed(vae(), changed(name)) == "pixels"
+
+
+def test_equal_weights_are_compared_once_and_again_when_one_changes(monkeypatch):
+    compared: list[bool] = []
+    compare = handover._same_weights
+
+    def counted(*weights):
+        compared.append(compare(*weights))
+        return compared[-1]
+
+    monkeypatch.setattr(handover, "_same_weights", counted)
+    other = copy.deepcopy(vae())
+    assert [handed(vae(), other) for _ in range(3)] == ["latents"] * 3
+    assert compared == [True]
+    with torch.no_grad():
+        other.decoder.conv_out.weight[0, 0, 0, 0] += 1e-3
+    assert [handed(vae(), other) for _ in range(2)] == ["pixels"] * 2
+    other.load_state_dict(vae().state_dict())
+    assert handed(vae(), other) == "latents"
+    assert handed(vae(), copy.deepcopy(vae())) == "latents"
+    assert compared == [True, False, True, True]
 
 
 def test_weights_that_only_one_of_them_has_make_another_vae():
