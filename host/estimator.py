@@ -10,7 +10,7 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..adaptive_diffusion import estimators
-from ..adaptive_diffusion.estimators.base import check_images, prompt_per_image
+from ..adaptive_diffusion.estimators.base import Reading, check_images, prompt_per_image
 from ..adaptive_diffusion.gate.judge import Judge
 from .files.estimators import CLIP_TOKENIZER
 
@@ -51,16 +51,19 @@ class HostedEstimator:
 
     def score(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
         """One score per image of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
+        return self.read(images, prompts).scores.tolist()
+
+    def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
+        """Scores and features of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
         check_images(images)
         texts = prompt_per_image(prompts, len(images)) if self.estimator.uses_prompt else [""] * len(images)
         chunk = self._load(images)
-        features = self._features(images, chunk)
-        scores: list[float] = []
+        encoded, readings = self._encoded(images, chunk), []
         for start in range(0, len(images), chunk):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            part = features[start : start + chunk].to(self.patcher.load_device)
-            scores += self.estimator.judge(part, texts[start : start + chunk]).tolist()
-        return scores
+            part = encoded[start : start + chunk].to(self.patcher.load_device)
+            readings.append(self.estimator.look(part, texts[start : start + chunk]))
+        return Reading(*map(torch.cat, zip(*readings, strict=True)))
 
     def _load(self, images: torch.Tensor) -> int:
         """Bring the weights in; gives how many images fit beside them."""
@@ -70,7 +73,7 @@ class HostedEstimator:
         free = comfy.model_management.get_free_memory(self.patcher.load_device) * SHARE_OF_FREE_MEMORY
         return max(1, min(count, int(free // each)))
 
-    def _features(self, images: torch.Tensor, chunk: int) -> torch.Tensor:
+    def _encoded(self, images: torch.Tensor, chunk: int) -> torch.Tensor:
         if images not in self._seen:
             parts = []
             for part in images.split(chunk):

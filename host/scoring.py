@@ -19,9 +19,16 @@ class Pictures(NamedTuple):
     origin: dict[str, Any]
 
     def scored(self, judge: HostedEstimator) -> QualityScores:
-        values = judge.score(self.images, self.prompts)
-        digests = image_digests(self.images, self.prompts)
-        return QualityScores.by(judge.described, values, prompts=self.prompts, digests=digests, **self.origin)
+        reading = judge.read(self.images, self.prompts)
+        return QualityScores.by(
+            judge.described,
+            reading.scores.tolist(),
+            prompts=self.prompts,
+            digests=image_digests(self.images, self.prompts),
+            features=reading.features.numpy(),
+            feature_names=judge.estimator.feature_names,
+            **self.origin,
+        )
 
 
 def first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Pictures]:

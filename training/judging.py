@@ -72,7 +72,7 @@ def _texts_for(pictures: Pictures, i: int, rng: random.Random, difficulty: float
 
 
 def _judging_loss(learner: Learner, vision: torch.Tensor, texts: list[list[tuple[Scene, float]]]) -> torch.Tensor:
-    scores = learner.net.judge(vision, *_tokens([scene for row in texts for scene, _ in row]))
+    scores, _ = learner.net.judge(vision, *_tokens([scene for row in texts for scene, _ in row]))
     labels = torch.tensor([[right for _, right in row] for row in texts])
     weights = torch.tensor([OWN_PROMPT, *[1.0] * (TEXTS - 1)]).expand_as(labels)
     return binary_cross_entropy_with_logits(scores.view_as(labels), labels, weights)
@@ -82,7 +82,7 @@ def _writing_loss(learner: Learner, vision: torch.Tensor, scenes: list[Scene]) -
     """Cross entropy of every next word, the text encoder reading only what stands before it (arXiv 2201.12086)."""
     tokens, present = _tokens(scenes)
     ahead = torch.full((tokens.shape[1], tokens.shape[1]), -torch.inf).triu(1)
-    states = learner.net.blip.text_encoder(tokens, padding_mask(present) + ahead, vision)
+    states, _ = learner.net.blip.text_encoder(tokens, padding_mask(present) + ahead, vision)
     targets = tokens.masked_fill(~present, UNKNOWN)[:, 1:]
     return cross_entropy(learner.words(states[:, :-1]).flatten(0, 1), targets.flatten(), ignore_index=UNKNOWN)
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -10,17 +10,25 @@ from ..digest import digest, weights_digest
 from ..prompts import check_text, cut
 
 
+class Reading(NamedTuple):
+    """What an estimator says of B images. scores: (B,). features: (B, F), what it saw. Both float32 on the CPU."""
+
+    scores: torch.Tensor
+    features: torch.Tensor
+
+
 class Estimator(ABC):
     """A network that says how good an image is for its prompt; higher is better.
 
     name: what percentile tables call it. uses_prompt: False where only the image counts. max_tokens: how many tokens of
     a prompt it reads, start and end included. module: the network, which a host may move between devices. weights:
-    letters that differ for other weights.
+    letters that differ for other weights. feature_names: what the features of a reading are, "" where it has none.
     """
 
     name: str
     uses_prompt = True
     max_tokens = 0
+    feature_names = ""
 
     def __init__(self, module: torch.nn.Module, settings: Any = None):
         """settings: what scores depend on beside the network, as JSON."""
@@ -30,11 +38,16 @@ class Estimator(ABC):
 
     @abstractmethod
     def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """What `judge` needs of images (I, H, W, 3), floats 0..1: features (I, ...) on the network's device."""
+        """What `judge` needs of images (I, H, W, 3), floats 0..1: (I, ...) on the network's device."""
 
     @abstractmethod
-    def judge(self, features: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+    def judge(self, encoded: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
         """Scores (I * K,), float32 on the CPU, of I encoded images for K prompts each, image by image."""
+
+    def look(self, encoded: torch.Tensor, prompts: Sequence[str]) -> Reading:
+        """What `judge` says, with the features that it comes from; (I * K, 0) of an estimator that has none."""
+        scores = self.judge(encoded, prompts)
+        return Reading(scores, scores.new_empty(len(scores), 0))
 
     def count_tokens(self, prompt: str) -> int:
         """How many tokens the whole prompt has, start and end included; more than `max_tokens` are not read."""
@@ -56,7 +69,12 @@ class Estimator(ABC):
 
     @torch.inference_mode()
     def score(self, images: torch.Tensor, prompts: str | Sequence[str]) -> torch.Tensor:
-        """One score per image, (B,) float32 on the CPU.
+        """One score per image, (B,) float32 on the CPU; otherwise as `read`."""
+        return self.read(images, prompts).scores
+
+    @torch.inference_mode()
+    def read(self, images: torch.Tensor, prompts: str | Sequence[str]) -> Reading:
+        """Scores and features of B images, from one pass through the network.
 
         images: (B, H, W, 3), floats 0..1; a fourth channel is transparency, seen on white. prompts: one for all, or one
         for each image.
@@ -64,7 +82,7 @@ class Estimator(ABC):
         """
         check_images(images)
         texts = prompt_per_image(prompts, len(images)) if self.uses_prompt else [""] * len(images)
-        return self.judge(self.encode(images), texts)
+        return self.look(self.encode(images), texts)
 
     @torch.inference_mode()
     def score_each(self, images: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
@@ -73,6 +91,14 @@ class Estimator(ABC):
         texts = [*prompts] * len(images)
         check_prompts(texts)
         return self.judge(self.encode(images), texts).view(len(images), -1)
+
+
+def reading_of(estimator: Any, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
+    """What any estimator says of images (B, H, W, 3); one of another make may only score."""
+    if hasattr(estimator, "read"):
+        return estimator.read(images, prompts)
+    scores = estimator.score(images, prompts)
+    return Reading(scores, scores.new_empty(len(scores), 0))
 
 
 def check_images(images: torch.Tensor) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..reading import parse_json, told
-from .base import Estimator
+from .base import Estimator, Reading
 from .bert_words import BertTokenizer
 from .filling import fill
 from .preprocess import CLIP_MEAN, CLIP_STD, preprocess
@@ -81,6 +81,8 @@ class BlipReward(Estimator):
         self.name = settings.name
         self.settings = settings
         self.max_tokens = settings.max_length
+        width = module.mlp.layers[0].in_features
+        self.feature_names = f"joint state {width}, mean word embedding {width}"
         words, length = settings.vocabulary, settings.max_length
         self.tokenizer = WordTokenizer(words, length) if words else BertTokenizer(length)
 
@@ -89,12 +91,16 @@ class BlipReward(Estimator):
         pixels = preprocess(images.to(weight.device), self.net.image_size, settings.image_mean, settings.image_std)
         return self.net.blip.visual_encoder(pixels.to(weight.dtype))
 
-    def judge(self, features: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+    def judge(self, encoded: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+        return self.look(encoded, prompts).scores
+
+    def look(self, encoded: torch.Tensor, prompts: Sequence[str]) -> Reading:
         tokens, present = self.tokenizer(prompts)
         longest = int(present.sum(1).max())
-        tokens, present = (rows[:, :longest].to(features.device) for rows in (tokens, present))
-        raw = self.net.judge(features, tokens, present).float().cpu()
-        return (raw - self.settings.score_mean) / self.settings.score_std
+        tokens, present = (rows[:, :longest].to(encoded.device) for rows in (tokens, present))
+        raw, features = self.net.judge(encoded, tokens, present)
+        scores = (raw.float().cpu() - self.settings.score_mean) / self.settings.score_std
+        return Reading(scores, features.float().cpu())
 
     def count_tokens(self, prompt: str) -> int:
         return self.tokenizer.count(prompt)

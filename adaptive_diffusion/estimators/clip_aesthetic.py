@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .base import Estimator
+from .base import Estimator, Reading
 from .clip_net import VIT_L, embed_images, read_image_tower
 from .clip_preprocess import crop_even
 from .filling import fill
@@ -40,13 +40,19 @@ class Aesthetic(Estimator):
         width, found = self.head[0].in_features, self.clip.visual_projection.out_features
         if width != found:
             raise ValueError(f"{self.name} reads {width} numbers an image, this CLIP gives {found}; use CLIP ViT-L/14")
+        self.feature_names = f"image embedding {width}"
         super().__init__(AestheticNet(self.clip, self.head))
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         return embed_images(self.clip, images, crop_even)
 
-    def judge(self, features: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
-        return self.head(features)[:, 0].repeat_interleave(len(prompts) // len(features)).cpu()
+    def judge(self, encoded: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+        return self.look(encoded, prompts).scores
+
+    def look(self, encoded: torch.Tensor, prompts: Sequence[str]) -> Reading:
+        each = len(prompts) // len(encoded)
+        scores = self.head(encoded)[:, 0]
+        return Reading(scores.repeat_interleave(each).cpu(), encoded.repeat_interleave(each, dim=0).cpu())
 
 
 def read_head(state: State) -> Any:

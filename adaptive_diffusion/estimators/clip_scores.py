@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..quoting import quoted
-from .base import Estimator
+from .base import Estimator, Reading
 from .clip_aesthetic import Aesthetic
 from .clip_net import VIT_H, VIT_L, embed_images, embed_texts, read_clip
 from .clip_preprocess import crop_low, pad_whole
@@ -46,6 +46,8 @@ class Similarity(Estimator):
         self.clip = read_clip(state, self.form, dtype)
         text = self.clip.config.text_config
         self.max_tokens = text.max_position_embeddings
+        width = self.clip.config.projection_dim
+        self.feature_names = f"image embedding {width}, text embedding {width}"
         if len(self.tokenizer) != text.vocab_size:
             raise ValueError(
                 f"the tokenizer in {quoted(folder)} has {len(self.tokenizer)} words and {self.name}'s weights have "
@@ -60,12 +62,16 @@ class Similarity(Estimator):
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         return embed_images(self.clip, images, self.prepare)
 
-    def judge(self, features: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+    def judge(self, encoded: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+        return self.look(encoded, prompts).scores
+
+    def look(self, encoded: torch.Tensor, prompts: Sequence[str]) -> Reading:
         place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
         texts = embed_texts(self.clip, self.tokenizer([self.prefix + prompt for prompt in place], self.max_tokens))
-        images = features.repeat_interleave(len(prompts) // len(features), dim=0)
-        cosine = (images * texts[[place[prompt] for prompt in prompts]]).sum(-1)
-        return self.rate(cosine).cpu()
+        images = encoded.repeat_interleave(len(prompts) // len(encoded), dim=0)
+        texts = texts[[place[prompt] for prompt in prompts]]
+        cosine = (images * texts).sum(-1)
+        return Reading(self.rate(cosine).cpu(), torch.cat([images, texts], 1).cpu())
 
     def count_tokens(self, prompt: str) -> int:
         return self.tokenizer.count(self.prefix + prompt)

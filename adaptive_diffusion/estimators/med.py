@@ -47,9 +47,11 @@ class Embeddings(nn.Module):
         self.position_embeddings = operations.Embedding(config.positions, config.width)
         self.LayerNorm = operations.LayerNorm(config.width, eps=config.eps)
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the layers start from, and the words alone, both (B, L, width)."""
         places = torch.arange(tokens.shape[1], device=tokens.device)
-        return self.LayerNorm(self.word_embeddings(tokens) + self.position_embeddings(places))
+        words = self.word_embeddings(tokens)
+        return self.LayerNorm(words + self.position_embeddings(places)), words
 
 
 class Projections(nn.Module):
@@ -126,7 +128,7 @@ class Layers(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Token ids (B, L) and image tokens (I, P, vision_width) to text states (B, L, width).
+    """Token ids (B, L) and image tokens (I, P, vision_width) to text states and word embeddings, both (B, L, width).
 
     B is a multiple of I: the first B/I texts belong to the first image, and so on.
     mask: additive, broadcastable to (B, heads, L, L); see `padding_mask`.
@@ -137,5 +139,8 @@ class TextEncoder(nn.Module):
         self.embeddings = Embeddings(config, operations)
         self.encoder = Layers(config, operations)
 
-    def forward(self, tokens: torch.Tensor, mask: torch.Tensor, vision: torch.Tensor) -> torch.Tensor:
-        return self.encoder(self.embeddings(tokens), mask, vision)
+    def forward(
+        self, tokens: torch.Tensor, mask: torch.Tensor, vision: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        begun, words = self.embeddings(tokens)
+        return self.encoder(begun, mask, vision), words

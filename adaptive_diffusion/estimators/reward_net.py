@@ -69,10 +69,25 @@ class RewardNet(nn.Module):
         self.blip = Blip(config, operations)
         self.mlp = Head(config, operations)
 
-    def judge(self, vision: torch.Tensor, tokens: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """Raw scores (B,) of images (I, P, width) that are encoded already, B/I texts (B, L) for each."""
-        states = self.blip.text_encoder(tokens, padding_mask(present), vision)
-        return self.mlp(states[:, 0])[:, 0]
+    def judge(
+        self, vision: torch.Tensor, tokens: torch.Tensor, present: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Raw scores (B,) of images (I, P, width) that are encoded already, B/I texts (B, L) for each.
+
+        Beside them (B, 2 * width): what the head reads, and the mean embedding of the words between start and end.
+        """
+        states, words = self.blip.text_encoder(tokens, padding_mask(present), vision)
+        joint = states[:, 0]
+        return self.mlp(joint)[:, 0], torch.cat([joint, _mean_inside(words, present)], 1)
+
+
+def _mean_inside(words: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """The mean (B, width) of words (B, L, width), start, end and padding left out; 0 where nothing else is there."""
+    inside = present.clone()
+    inside[:, 0] = False
+    inside[:, :-1] &= present[:, 1:]
+    inside[:, -1] = False
+    return (words * inside[..., None]).sum(1) / inside.sum(1, keepdim=True).clamp(min=1)
 
 
 def read_config(state: Mapping[str, torch.Tensor], heads: Sequence[int], eps: Sequence[float]) -> RewardConfig:

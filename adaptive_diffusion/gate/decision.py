@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy
 import torch
 
 from .cost import Spent
@@ -27,6 +28,8 @@ class QualityScores:
     rows: the images' rows in that batch.
     digests: what tells each image and its prompt from others (see digest.py); empty where only scores came.
     outcomes: of images that an earlier gate rejected, what that led to; else empty.
+    features: (B, F) float32, what the estimator saw in each image and its prompt; None where only scores came.
+    feature_names: what these are, as the estimator tells it.
     """
 
     values: tuple[float, ...]
@@ -39,6 +42,8 @@ class QualityScores:
     digests: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = field(default=(), compare=False, repr=False)
     weights: str | None = None
+    features: numpy.ndarray | None = field(default=None, compare=False, repr=False)
+    feature_names: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(map(float, self.values)))
@@ -52,6 +57,8 @@ class QualityScores:
                 f"{len(self)} scores came with {len(self.prompts)} prompts, {len(self.rows)} row numbers "
                 f"and {len(self.digests)} digests"
             )
+        if self.features is not None and (self.features.ndim != 2 or len(self.features) != len(self)):
+            raise ValueError(f"{len(self)} scores came with features of shape {self.features.shape}")
 
     @classmethod
     def by(cls, judge: Judge, values: Sequence[float], **origin: Any) -> "QualityScores":
@@ -74,6 +81,7 @@ class QualityScores:
             rows=self.rows.at(positions),
             digests=tuple(self.digests[i] for i in positions) if self.digests else (),
             outcomes=tuple(self.outcomes[i] for i in positions) if self.outcomes else (),
+            features=None if self.features is None else self.features[list(positions)],
         )
 
 

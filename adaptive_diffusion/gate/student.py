@@ -2,21 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..quoting import quoted, unquoted
 from .cost import Spent
 from .judge import Judge
+from .settings import Settings
+from .teacher import Teacher
 
 T = TypeVar("T")
 PLAIN = "none"
-OF_ONE_BATCH = ("seed", "candidates", "spent")
 
 
 @dataclass(frozen=True)
-class Student:
+class Student(Settings):
     """All that makes a percentile table valid, and what belongs to one batch. Unknown fields are None.
 
     steps: as asked for. width, height: in pixels. patches: a few words on the model's patches. patch_digest: letters
@@ -26,6 +27,9 @@ class Student:
     Of one batch: seed; candidates, how often each image was drawn (empty where once); spent, what each one took.
     """
 
+    of_one_batch: ClassVar = frozenset({"seed", "candidates", "spent"})
+    same_model: ClassVar = frozenset({"demo", "student"})  # the demo's student outside ComfyUI and in it
+    known_later: ClassVar = frozenset({"patch_digest", "guidance", "negative", "dtype", "vae"})
     name: str | None = None
     steps: int | None = None
     cfg: float | None = None
@@ -44,15 +48,10 @@ class Student:
     spent: tuple[Spent, ...] = ()
 
     @classmethod
-    def read(cls, settings: Mapping[str, Any]) -> "Student":
-        """The student of `settings`, as tables and journals keep them; what this version does not know is left out."""
-        return cls(**{name: settings[name] for name in _SETTINGS if name in settings})
-
-    @classmethod
     def of_images(cls, images: Sequence[tuple["Student", int]]) -> "Student":
         """The student of a batch made of single images, each a row of a batch of one of these students."""
         first = images[0][0]
-        names = (*_SETTINGS, "seed")
+        names = (*cls.names(), "seed")
         alike = [name for name in names if all(getattr(each, name) == getattr(first, name) for each, _ in images)]
         return cls(
             **{name: getattr(first, name) for name in alike},
@@ -75,37 +74,9 @@ class Student:
         return None if self.steps is None else Spent(self.steps * self.drawn(row), math.nan)
 
     @property
-    def label(self) -> str:
-        """Its name and its patches, with letters that differ for others."""
-        patched = f" with {self.patches} ({self.patch_digest})" if self.patches else ""
-        return f"{self.name or 'of unknown name'}{patched}"
-
-    @property
     def settings_known_at_first(self) -> dict[str, Any]:
         """The settings that the first tables and running tables knew."""
-        return {name: value for name, value in self.settings.items() if name not in _KNOWN_LATER}
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What is known of how it draws, without what belongs to one batch."""
-        return {name: value for name, value in asdict(self).items() if value is not None and name in _SETTINGS}
-
-    def differences(self, other: "Student") -> list[str]:
-        """Where `other` draws otherwise, a phrase each; what one of them does not know is no difference."""
-        pairs = self.unequal(other).items()
-        return [
-            f"{name} {unquoted(new)} instead of {unquoted(old)}" for name, (old, new) in pairs if None not in (old, new)
-        ]
-
-    def unequal(self, other: "Student") -> dict[str, tuple[Any, Any]]:
-        """The settings that only one of both knows, or that differ: this one's and the `other`'s.
-
-        What the first tables could not know is left out where one does not know it.
-        """
-        pairs = {name: (getattr(self, name), getattr(other, name)) for name in _SETTINGS}
-        pairs = {name: pair for name, pair in pairs.items() if not {*pair} <= _DEMO}
-        later = {name for name, pair in pairs.items() if name in _KNOWN_LATER and None in pair}
-        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in later}
+        return {name: value for name, value in self.settings.items() if name not in self.known_later}
 
 
 def agreed(students: Sequence[Student | None]) -> Student | None:
@@ -121,12 +92,13 @@ def agreed(students: Sequence[Student | None]) -> Student | None:
 
 
 def differences(found: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Where what was `found` of a task is not what it is `now`, a phrase each; its `student` is compared as one."""
+    """Where what was `found` of a task is not what it is `now`, a phrase each; models are compared as such."""
     told = []
     for part, value in now.items():
-        if part == "student":
-            other = Student.read(found.get(part, {}))
-            told += [f"student {phrase}" for phrase in Student.read(value).differences(other)]
+        if part in _MODELS:
+            kind = _MODELS[part]
+            other = kind.read(found.get(part, {}))
+            told += [f"{part} {phrase}" for phrase in kind.read(value).differences(other)]
         elif part == "estimator" and not Judge.read(found.get(part, {})).unequal(Judge.read(value)):
             continue
         elif found.get(part) != value:
@@ -140,6 +112,4 @@ def _of_each(facts: tuple[T, ...], count: int) -> tuple[T, ...]:
     return facts[:1] * count if len({*facts}) == 1 else ()
 
 
-_DEMO = {"demo", "student"}  # the demo's student is called so outside ComfyUI and in it
-_KNOWN_LATER = {"patch_digest", "guidance", "negative", "dtype", "vae"}
-_SETTINGS = tuple(field.name for field in fields(Student) if field.name not in OF_ONE_BATCH)
+_MODELS: dict[str, type[Settings]] = {"student": Student, "teacher": Teacher}

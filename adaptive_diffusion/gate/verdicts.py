@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
+import numpy
+
 from .decision import GateDecision, QualityScores
 from .student import Student
 
@@ -124,7 +126,17 @@ def _batch(parts: Sequence[QualityScores], group: int, groups: int) -> QualitySc
         groups=groups,
         digests=digests if len(digests) == len(parts) else (),
         outcomes=outcomes if len(outcomes) == len(parts) else (),
+        **_features(parts),
     )
+
+
+def _features(parts: Sequence[QualityScores]) -> dict[str, Any]:
+    """The features of the parts, one after the other, where all of them know the same."""
+    known = [part.features for part in parts if part.features is not None]
+    alike = {part.feature_names for part in parts}
+    if len(known) < len(parts) or len(alike) > 1:
+        return {}
+    return {"features": numpy.concatenate(known), "feature_names": alike.pop()}
 
 
 def _joined(every: Sequence[tuple[GateDecision, int]], scores: QualityScores) -> GateDecision:

@@ -16,6 +16,7 @@ from ..diffusion.noise import derive_seed
 from ..diffusion.rollback import check_scale
 from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
+from ..estimators.base import reading_of
 from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.judge import Judge
 from ..gate.percentiles import PercentileTable
@@ -187,8 +188,9 @@ class AdaptiveDiffusionPipeline:
 
     def _judge(self, drawn: Drawn, plan: _Plan) -> GateDecision:
         judge = self.estimator
-        values = judge.score(_channels_last(drawn.pixels), plan.prompts).tolist()
-        scores = QualityScores.by(Judge.of(judge), values, prompts=tuple(plan.prompts))
+        reading = reading_of(judge, _channels_last(drawn.pixels), plan.prompts)
+        seen = {"features": reading.features.numpy(), "feature_names": getattr(judge, "feature_names", "")}
+        scores = QualityScores.by(Judge.of(judge), reading.scores.tolist(), prompts=tuple(plan.prompts), **seen)
         table = plan.table or PercentileTable.from_scores("this run", scores.values, scores.judge.settings)
         height, width = drawn.pixels.shape[2:]
         steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]

@@ -287,6 +287,18 @@ def test_another_prompt_for_the_same_images_encodes_nothing_again(reward, comfy_
     assert len(encoded) == 2
 
 
+def test_features_come_with_the_scores_from_one_pass(reward, folders, comfy_app, monkeypatch):
+    blip = module("adaptive_diffusion.estimators.blip_reward")
+    encoded, judged = count(monkeypatch, blip.BlipReward, "encode"), count(monkeypatch, blip.RewardNet, "judge")
+    comfy_app.give["images"] = images(3)
+    scores = comfy_app.run(scoring(reward)).kept["decision"][0].scores
+    assert len(encoded) == len(judged) == 1
+    alone = module("adaptive_diffusion.estimators").load(folders / "quality_estimators" / reward)
+    expected = alone.read(images(3), PROMPT).features
+    assert scores.feature_names == alone.feature_names == "joint state 24, mean word embedding 24"
+    assert torch.allclose(torch.from_numpy(scores.features), expected, atol=1e-5)
+
+
 def hosted(folders, name):
     return module("host.estimator").HostedEstimator(folders / "quality_estimators" / name)
 
@@ -348,7 +360,7 @@ def test_no_chunk_is_larger_than_the_largest(reward, folders, monkeypatch):
     assert [len(pixels) for _, pixels in encoded] == [3, 2]
 
 
-@pytest.mark.parametrize("step", ["encode", "judge"])
+@pytest.mark.parametrize("step", ["encode", "look"])
 def test_interrupting_stops_after_the_chunk_at_work(step, clip, folders, monkeypatch):
     judge, given, chunks = hosted(folders, clip), images(3), []
     original = getattr(judge.estimator, step)

@@ -97,9 +97,11 @@ def test_scores_are_normalised_by_the_settings(tmp_path, state, tiny):
 def test_padding_is_invisible_and_words_are_not(tiny):
     net, tokens, present = tiny.module, *tiny.tokenizer(PROMPTS)
     vision = tiny.encode(pictures(4))
-    scores = net.judge(vision, tokens, present)
-    assert torch.allclose(net.judge(vision, tokens.masked_fill(~present, 5), present), scores, atol=1e-6)
-    assert (net.judge(vision, tokens, torch.ones_like(present)) - scores).abs().min() > 1e-3
+    scores, features = net.judge(vision, tokens, present)
+    other_padding = net.judge(vision, tokens.masked_fill(~present, 5), present)
+    assert torch.allclose(other_padding[0], scores, atol=1e-6)
+    assert torch.allclose(other_padding[1], features, atol=1e-6)
+    assert (net.judge(vision, tokens, torch.ones_like(present))[0] - scores).abs().min() > 1e-3
 
 
 def test_every_image_for_every_prompt_encodes_each_image_once(tiny, monkeypatch):
@@ -243,7 +245,7 @@ def test_the_text_encoder_is_blips(state, tiny):
             tokens, attention_mask=present.long(), encoder_hidden_states=vision,
             encoder_attention_mask=torch.ones(4, 17), is_decoder=False,
         ).last_hidden_state  # fmt: skip
-        ours = tiny.module.blip.text_encoder(tokens, padding_mask(present), vision)
+        ours, _ = tiny.module.blip.text_encoder(tokens, padding_mask(present), vision)
     assert (theirs - ours)[present].abs().max() <= 1e-5
 
 
