@@ -1,22 +1,20 @@
 """Opening weight files without running anything that lies in them."""
 
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 
 from ..quoting import quoted
 from ..reading import Unreadable, reading
+from ..tensors import opened
 from .pickled import Foreign, Pairs, Tensor
 from .saved import listing
 
 SAFETENSORS = ".safetensors"
 EXTENSIONS = (SAFETENSORS, ".pt", ".pth", ".bin")
-MOST_HEADER = 16 * 2**20
 Shapes = Mapping[str, tuple[int, ...]]
 State = Mapping[str, torch.Tensor]
 
@@ -52,13 +50,8 @@ def tensor(path: Path, name: str) -> torch.Tensor:
 def _opened(path: Path) -> Iterator[Any]:
     """A safetensors file, whatever fails in it told as its damage."""
     _check_there(path)
-    with reading(path, f"{quoted(path.name)} is not a whole safetensors file; download it again"):
-        with path.open("rb") as file:
-            [header] = struct.unpack("<Q", file.read(8))
-        if header > MOST_HEADER:
-            raise ValueError("a header that is longer than any")
-        with safe_open(path, framework="pt") as file:
-            yield file
+    with opened(path, f"{quoted(path.name)} is not a whole safetensors file; download it again", "pt") as file:
+        yield file
 
 
 def _of_torch(path: Path) -> dict[str, torch.Tensor]:

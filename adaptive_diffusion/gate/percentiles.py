@@ -18,13 +18,14 @@ from ..files import write_atomically
 from ..locks import locked
 from ..quoting import quoted, unquoted
 from ..reading import MOST_JSON, read_json, told
+from .description import alike, check_description, check_format, joined, joined_prompts
 from .judge import Judge
 from .student import Student
 
 FORMAT = "adaptive-diffusion percentiles"
 VERSION = 1
 KNOTS = tuple(range(10, 100, 10))
-MOST_KNOTS, LONGEST = 10_000, 1_000
+MOST_KNOTS = 10_000
 _DESCRIPTION = ("estimator", "student", "prompts", "created", "source")
 
 
@@ -61,17 +62,13 @@ class PercentileTable:
             raise ValueError(f'table {quoted(name)} holds no percentiles; expected an object such as {{"50": 0.6}}')
         if "percentiles" not in content:
             return cls(name, _knots(content, name))
-        if content.get("format") != FORMAT or content.get("version") != VERSION:
-            raise ValueError(
-                f"table {quoted(name)} has format {quoted(content.get('format'))} version "
-                f"{quoted(content.get('version'))}; this pack reads {FORMAT!r} version {VERSION}"
-            )
+        check_format(content, FORMAT, VERSION, f"table {quoted(name)}")
         scores = _ascending(content.get("scores", ()), name)
         percentiles = _knots(content["percentiles"], name)
         _check_agreement(percentiles, scores, name)
         described = {key: content[key] for key in _DESCRIPTION if content.get(key)}
         for key, value in described.items():
-            _check_description(key, value, name)
+            check_description(key, value, f"table {quoted(name)}")
         return cls(name, percentiles, scores, **described)
 
     @classmethod
@@ -120,16 +117,15 @@ class PercentileTable:
                     f"table {quoted(table.name)} keeps no raw scores, so it cannot be merged; make it again"
                 )
         scores = tuple(sorted(self.scores + other.scores))
-        named = _joined(*(str(table.prompts.get("name", "")) for table in (self, other)))
         return replace(
             self,
             percentiles=_deciles(scores),
             scores=scores,
             estimator=_common_estimator(self, other),
             student=_common_student(self, other),
-            prompts={**({"name": named} if named else {}), "count": len(scores)},
+            prompts=joined_prompts(self.prompts, other.prompts, len(scores)),
             created=max(self.created, other.created),
-            source=_joined(self.source, other.source),
+            source=joined(self.source, other.source),
         )
 
     def check_estimator(self, judge: Judge) -> None:
@@ -178,20 +174,6 @@ class PercentileTable:
                 f"table {quoted(self.name)} would hold {len(self.scores):,} scores, more than are read; add fewer"
             )
         write_atomically(path, data)
-
-
-def _check_description(key: str, value: Any, name: str) -> None:
-    """ValueError unless it is text or, for all but created and source, an object of short texts and numbers."""
-    kind, wanted = (str, "text") if key in ("created", "source") else (dict, "an object of texts and numbers")
-    parts = list(value.values()) if isinstance(value, dict) else []
-    if not isinstance(value, kind) or not all(part is None or _is_plain(part) for part in parts):
-        raise ValueError(f"table {quoted(name)} describes its {key} as {quoted(value)}; expected {wanted}")
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, str):
-        return len(value) <= LONGEST
-    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 def _knots(content: Any, name: str) -> dict[float, float]:
@@ -255,23 +237,18 @@ def _check_agreement(percentiles: Mapping[float, float], scores: Sequence[float]
             )
 
 
-def _joined(one: str, other: str) -> str:
-    """Every part of both, once each: "a" and "a; b" make "a; b"."""
-    return "; ".join(sorted({*one.split("; "), *other.split("; ")} - {""}))
-
-
 def _common_student(one: PercentileTable, other: PercentileTable) -> dict[str, Any]:
     """What both tables say of their student; ValueError naming what differs."""
     for name, (first, second) in Student.read(one.student).unequal(Student.read(other.student)).items():
         raise _unmergeable(one, other, "student", name, first, second)
-    return _alike(one.student, other.student)
+    return alike(one.student, other.student)
 
 
 def _common_estimator(one: PercentileTable, other: PercentileTable) -> dict[str, Any]:
     """What both tables say of their estimator; ValueError naming what differs."""
     for name, (first, second) in Judge.read(one.estimator).unequal(Judge.read(other.estimator)).items():
         raise _unmergeable(one, other, "estimator", name, first, second)
-    return _alike(one.estimator, other.estimator)
+    return alike(one.estimator, other.estimator)
 
 
 def _unmergeable(one: PercentileTable, other: PercentileTable, part: str, key: str, *values: Any) -> ValueError:
@@ -280,8 +257,3 @@ def _unmergeable(one: PercentileTable, other: PercentileTable, part: str, key: s
         f"{' and '.join(map(quoted, values))}; "
         f"merge only tables of one {part}"
     )
-
-
-def _alike(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands in both. Of two spellings (1 and 1.0) always the same."""
-    return {key: min(first[key], second[key], key=repr) for key in first.keys() & second.keys()}
