@@ -14,7 +14,7 @@ from .reading import warn_of_cut
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
-    from ..gate.calibration import Scored, Task
+    from ..gate.calibration import Found, Task
     from ..gate.student import Student
 
 
@@ -78,7 +78,7 @@ def _student(chosen: argparse.Namespace) -> "Student":
 
 def _score(
     task: "Task", estimator: "Estimator", chosen: argparse.Namespace, starts: Sequence[int]
-) -> "Iterator[Scored]":
+) -> "Iterator[Found]":
     """The scores of the batches that begin with these prompts."""
     from ..standalone import models
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
@@ -102,4 +102,4 @@ def _score(
             width=width,
             batch_size=task.batch,
         )
-        yield first, result.decision.scores.values
+        yield first, {"scores": result.decision.scores.values}

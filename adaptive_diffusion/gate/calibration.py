@@ -1,24 +1,40 @@
-"""Calibrating: a student's scores for many prompts, journalled as they come, and saved as their table."""
+"""Calibrating: what is found of many prompts, journalled as it comes, and saved as a table, or as pairs for a gate."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ..locks import locked
 from ..prompts import described
 from ..quoting import quoted
-from .journal import Journal
+from .journal import SCORES, Columns, Journal, Row, scores_of, stacked
 from .percentiles import PercentileTable
 from .student import Student, differences
 
 JOURNAL = ".journal"
-Scored = tuple[int, Sequence[float]]
+Found = tuple[int, Columns]
+Made = TypeVar("Made")
+
+
+class Work(Protocol[Made]):
+    """What a calibration makes, called `kind` in sentences; see Task."""
+
+    kind: str
+
+    @property
+    def batches(self) -> list[range]: ...
+
+    def about(self) -> dict[str, Any]: ...
+
+    def make(self, path: Path, rows: Mapping[int, Row]) -> Made: ...
+
+    def load(self, path: Path) -> tuple[Made, Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is calibrated. estimator: fields of Judge. Prompt i is drawn with seed + i, `batch` prompts at a time."""
+    """A table to make. estimator: fields of Judge. Prompt i is drawn with seed + i, `batch` prompts at a time."""
 
     estimator: Mapping[str, str]
     student: Student
@@ -26,58 +42,84 @@ class Task:
     seed: int
     batch: int
 
+    kind = "table"
+
     @property
     def batches(self) -> list[range]:
         """The numbers of the prompts that are drawn together."""
         total = len(self.prompts)
         return [range(first, min(first + self.batch, total)) for first in range(0, total, self.batch)]
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """Its prompts and their seeds, as tables record them."""
+        return described(self.prompts, self.seed)
+
     def about(self) -> dict[str, Any]:
         """What must be the same for a run to go on where another stopped."""
-        prompts = described(self.prompts, self.seed)
         student = self.student.settings
-        return {"estimator": self.estimator, "student": student, "prompts": prompts, "batch": self.batch}
+        return {"estimator": self.estimator, "student": student, "prompts": self.described, "batch": self.batch}
+
+    def make(self, path: Path, rows: Mapping[int, Row]) -> PercentileTable:
+        """Save the table of what was found of all prompts at `path`."""
+        scores = stacked(rows, SCORES, range(len(self.prompts))).tolist()
+        table = PercentileTable.from_scores(path.stem, scores, self.estimator, self.student, self.described)
+        table.save(path)
+        return table
+
+    def load(self, path: Path) -> tuple[PercentileTable, Mapping[str, Any]]:
+        """The table at `path`, and what it says of itself."""
+        table = PercentileTable.load(path)
+        return table, {"estimator": table.estimator, "student": table.student, "prompts": table.prompts}
 
 
 def calibrate(
     path: Path,
-    task: Task,
-    score: Callable[[Sequence[int]], Iterable[Scored]],
+    task: Work[Made],
+    draw: Callable[[Sequence[int]], Iterable[Found]],
     tell: Callable[[Mapping[int, float]], None],
-) -> PercentileTable:
-    """The task's table at `path`, made now unless it is there: what an earlier run has scored is not scored again.
+) -> Made:
+    """What the task makes at `path`, made now unless it is there: what an earlier run has found is not drawn again.
 
-    score: given the numbers of the prompts that the batches still to do begin with, yields each with the batch's
-    scores. tell: called with all scores by prompt number after every batch. ValueError where the table or the journal
-    at `path` is of another task, or another process is at work on it.
+    draw: given the numbers of the prompts that the batches still to do begin with, yields each with what was found of
+    the batch, its scores among it. tell: called with all scores by prompt number after every batch. ValueError where
+    the file or the journal at `path` is of another task, or another process is at work on it.
     """
     with locked(path):
-        table = _finished(path, task) if path.exists() else _made(path, task, score, tell)
+        made = _finished(path, task) if path.exists() else _made(path, task, draw, tell)
         path.with_suffix(JOURNAL).unlink(missing_ok=True)
-    return table
+    return made
+
+
+def draw_missing(
+    journal: Journal,
+    batches: Iterable[range],
+    draw: Callable[[Sequence[int]], Iterable[Found]],
+    tell: Callable[[Mapping[int, float]], None],
+    series: str = "",
+) -> None:
+    """Draw those of the batches that the journal lacks; see `calibrate`."""
+    rows = journal.of(series)
+    for first, columns in draw([batch[0] for batch in batches if not {*batch} <= rows.keys()]):
+        journal.add(first, columns, series)
+        tell(scores_of(rows))
 
 
 def _made(
     path: Path,
-    task: Task,
-    score: Callable[[Sequence[int]], Iterable[Scored]],
+    task: Work[Made],
+    draw: Callable[[Sequence[int]], Iterable[Found]],
     tell: Callable[[Mapping[int, float]], None],
-) -> PercentileTable:
+) -> Made:
     journal = Journal(path.with_suffix(JOURNAL), task.about())
-    for first, scores in score([batch[0] for batch in task.batches if not {*batch} <= journal.scores.keys()]):
-        journal.add(first, scores)
-        tell(journal.scores)
-    ordered = [journal.scores[i] for i in range(len(task.prompts))]
-    prompts = described(task.prompts, task.seed)
-    table = PercentileTable.from_scores(path.stem, ordered, task.estimator, task.student, prompts)
-    table.save(path)
-    return table
+    draw_missing(journal, task.batches, draw, tell)
+    return task.make(path, journal.rows)
 
 
-def _finished(path: Path, task: Task) -> PercentileTable:
-    """The table that this calibration has made already; ValueError where it is another's."""
-    table, about = PercentileTable.load(path), task.about()
-    parts = ("estimator", "student", "prompts")
-    if told := differences({part: getattr(table, part) for part in parts}, {part: about[part] for part in parts}):
-        raise ValueError(f"table {quoted(path.stem)} exists with {', '.join(told)}; choose another name")
-    return table
+def _finished(path: Path, task: Work[Made]) -> Made:
+    """What this calibration has made already; ValueError where it is another's."""
+    made, found = task.load(path)
+    about = task.about()
+    if told := differences(found, {part: about[part] for part in found}):
+        raise ValueError(f"{task.kind} {quoted(path.stem)} exists with {', '.join(told)}; choose another name")
+    return made

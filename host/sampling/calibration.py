@@ -11,7 +11,7 @@ import nodes as core
 
 from ...adaptive_diffusion.digest import weights_digest
 from ...adaptive_diffusion.estimators.base import check_prompts
-from ...adaptive_diffusion.gate.calibration import Scored, Task
+from ...adaptive_diffusion.gate.calibration import Found, Task
 from ...adaptive_diffusion.gate.student import Student
 from ...adaptive_diffusion.quoting import unquoted
 from ..estimator import HostedEstimator
@@ -72,7 +72,7 @@ def check(task: Calibration) -> None:
     check_prompts(task.prompts)
 
 
-def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Scored]:
+def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Found]:
     """The scores of the batches that begin with these prompts, one batch after the other.
 
     The models take turns once per CHUNK images, not once per batch: all texts, all drawings, then image by image.
@@ -83,7 +83,7 @@ def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Scored]:
         for first, latent in zip(starts[i : i + size], drawn, strict=True):
             comfy.model_management.throw_exception_if_processing_interrupted()
             images = core.VAEDecode().decode(task.vae, latent)[0]
-            yield first, task.judge.score(images, task.prompts[first : first + task.batch])
+            yield first, {"scores": task.judge.score(images, task.prompts[first : first + task.batch])}
 
 
 def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tensor]]:

@@ -21,7 +21,7 @@ SCORES = tuple(sorted(i / 7 for i in range(11)))
 
 def score_batches(starts):
     for first in starts:
-        yield first, [i / 7 for i in range(first, min(first + 3, 11))]
+        yield first, {"scores": [i / 7 for i in range(first, min(first + 3, 11))]}
 
 
 def run(path, score=score_batches, task=TASK) -> list[int]:
@@ -29,9 +29,9 @@ def run(path, score=score_batches, task=TASK) -> list[int]:
     scored: list[int] = []
 
     def noted(starts):
-        for first, scores in score(starts):
-            yield first, scores
-            scored.extend(range(first, first + len(scores)))
+        for first, columns in score(starts):
+            yield first, columns
+            scored.extend(range(first, first + len(columns["scores"])))
 
     table = calibrate(path, task, noted, lambda _: None)
     assert table.scores == PercentileTable.load(path).scores == SCORES
@@ -140,7 +140,7 @@ def test_a_journal_whose_batches_are_not_whole_is_gone_on_with(tmp_path):
     path = tmp_path / "mine.json"
 
     def stopped(starts):
-        yield from [(0, [0.0]), (3, [3 / 7, 4 / 7, 5 / 7])]
+        yield from [(0, {"scores": [0.0]}), (3, {"scores": [3 / 7, 4 / 7, 5 / 7]})]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -8,6 +8,7 @@ import os
 import random
 import time
 
+import numpy
 import pytest
 
 from adaptive_diffusion.gate.journal import Journal
@@ -25,6 +26,12 @@ STUDENT = Student("lcm", 4, 1.0, "lcm", "lcm", 64, 64)
 SCORES = [random.Random(3).gauss(0, 1) for _ in range(60)]
 TABLE = PercentileTable.from_scores("mine", SCORES, JUDGE, STUDENT, {"name": "ours", "count": 60}, "a test")
 ABOUT = {"estimator": JUDGE, "student": STUDENT.settings, "prompts": {"count": 60, "seed": 1}, "batch": 4}
+
+
+def columns(first: int) -> dict:
+    scores = SCORES[first : first + 4]
+    judged = [[score, score + 1.0] for score in scores]
+    return {"scores": scores, "features": numpy.full((len(scores), 3), 0.1, numpy.float32), "judged": judged}
 
 
 def use_table(path) -> None:
@@ -54,7 +61,7 @@ def write_running_table(path) -> None:
 def write_journal(path) -> None:
     journal = Journal(path, ABOUT)
     for first in range(0, 60, 4):
-        journal.add(first, SCORES[first : first + 4])
+        journal.add(first, columns(first), "other" if first % 8 else "")
 
 
 def complaint(use, path) -> str:

@@ -45,7 +45,7 @@ def test_a_table(tmp_path, refusal):
 def test_a_calibration(tmp_path, refusal):
     task = Task(JUDGE, Student("a"), ["one", "two"], 0, 1)
     with pytest.raises(ValueError) as told:
-        calibrate(tmp_path / "mine.json", task, lambda starts: ((i, [0.5]) for i in starts), lambda _: None)
+        calibrate(tmp_path / "mine.json", task, lambda starts: ((i, {"scores": [0.5]}) for i in starts), lambda _: None)
     assert str(told.value) == f"'{tmp_path / 'mine.journal'}' {refusal}"
 
 
