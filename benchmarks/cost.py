@@ -18,10 +18,10 @@ import numpy
 import torch
 from PIL import Image
 
+from adaptive_diffusion.comparison import mean, told
 from adaptive_diffusion.estimators import Estimator
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone import demo
-from adaptive_diffusion.standalone.comparison import mean, told
 from adaptive_diffusion.standalone.counting import counting
 from adaptive_diffusion.standalone.oracle import grade
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy
 import torch
 
+from adaptive_diffusion.comparison import told
 from adaptive_diffusion.files import replacing
 from adaptive_diffusion.gate.percentiles import PercentileTable
-from adaptive_diffusion.standalone.comparison import told
 from training.common import RUNS
 from training.evaluate import by_caption
 from training.export import DEMO_MODELS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy
 
-from adaptive_diffusion.standalone.comparison import Interval
+from adaptive_diffusion.comparison import Interval
 from benchmarks import policies
 from benchmarks.drawing import Drawn, drawn, scenes
 from benchmarks.ways import STUDENT, Way

@@ -31,8 +31,8 @@ from pathlib import Path
 
 import numpy
 
+from adaptive_diffusion.comparison import Interval, told
 from adaptive_diffusion.gate.percentiles import PercentileTable
-from adaptive_diffusion.standalone.comparison import Interval, told
 from benchmarks.drawing import draw_all
 from benchmarks.graded import Measured
 from benchmarks.quality_plot import SHARES, plot

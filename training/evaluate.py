@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy
 
+from adaptive_diffusion.comparison import Interval, clustered, told
 from adaptive_diffusion.files import write_atomically
-from adaptive_diffusion.standalone.comparison import Interval, clustered, told
 from adaptive_diffusion.standalone.scenes import Scene
 
 from .export import DEMO_MODELS

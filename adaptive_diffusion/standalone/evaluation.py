@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy
 import torch
 
+from ..comparison import Interval, duel, mean
 from ..quoting import quoted
-from .comparison import Interval, duel, mean
 from .galleries import Gallery, read_batches
 from .runs import Record
 

@@ -9,7 +9,7 @@ import numpy
 import pytest
 from scipy import stats
 
-from adaptive_diffusion.standalone.comparison import clustered, duel, mean, share, told
+from adaptive_diffusion.comparison import clustered, duel, mean, share, told
 
 Z = 1.959963984540054
 VALUES = numpy.random.default_rng(1).normal(size=40)

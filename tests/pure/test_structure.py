@@ -10,7 +10,7 @@ import pytest
 
 PACK = Path(__file__).resolve().parents[2]
 GROUND = (
-    *("quoting", "bundled", "columns", "digest", "files", "images", "lines"),
+    *("quoting", "bundled", "columns", "comparison", "digest", "files", "images", "lines"),
     *("locks", "prompts", "reading", "tensors", "text", "vocabulary"),
 )
 FLOORS = [
