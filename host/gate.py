@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ..adaptive_diffusion.gate.confidence import Confidence, confidence, reachable, shares_beside, unreachable
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores, decide
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.relative import across_prompts
 from ..adaptive_diffusion.gate.running import RunningTable
 from ..adaptive_diffusion.gate.student import Student, agreed
 from ..adaptive_diffusion.gate.verdicts import Verdicts, common, regrouped
@@ -17,6 +18,7 @@ from ..adaptive_diffusion.quoting import quoted
 from .files.tables import THIS_RUN, table_path
 from .following import follow
 from .plain import numbers
+from .shown import advice
 
 
 class Verdict(NamedTuple):
@@ -52,7 +54,7 @@ def judge(
     if following and any(rule.table for rule in found):
         found, running = _followed(judged, found)
     decisions = [_decided(decision, rule) for decision, rule in zip(judged, found, strict=True)]
-    warnings = _warnings(judged, found)
+    warnings = [*_warnings(judged, found), *advice(_across_prompts(judged, found))]
     if running:
         return Verdict(decisions, warnings, running=running)
     return Verdict(decisions, [*warnings, *_unreachable(found)], _sure(found))
@@ -160,6 +162,14 @@ def _decided(judged: GateDecision, rule: Rule) -> GateDecision:
 def _warnings(judged: Verdicts, rules: Sequence[Rule]) -> list[str]:
     pairs = [(rule.table, each.student) for rule, each in zip(rules, judged, strict=True) if rule.table]
     return list(dict.fromkeys(told for table, student in pairs for told in warnings_of(table, [student])))
+
+
+def _across_prompts(judged: Verdicts, rules: Sequence[Rule]) -> list[str]:
+    """What is to be said of percentiles over several prompts, of batches that one decides on."""
+    tables = [rule.table if rule.k not in (0, 100) else None for rule in rules]
+    pairs = [(each.scores, table.name == THIS_RUN) for each, table in zip(judged, tables, strict=True) if table]
+    own, others = ([scores for scores, of_run in pairs if of_run is wanted] for wanted in (True, False))
+    return [*across_prompts(own, True), *across_prompts(others, False)]
 
 
 def _unreachable(rules: Sequence[Rule]) -> list[str]:

@@ -20,15 +20,8 @@ class Pictures(NamedTuple):
 
     def scored(self, judge: HostedEstimator) -> QualityScores:
         reading = judge.read(self.images, self.prompts)
-        return QualityScores.by(
-            judge.described,
-            reading.scores.tolist(),
-            prompts=self.prompts,
-            digests=image_digests(self.images, self.prompts),
-            features=reading.features.numpy(),
-            feature_names=judge.estimator.feature_names,
-            **self.origin,
-        )
+        digests = image_digests(self.images, self.prompts)
+        return QualityScores.read_by(judge.estimator, reading, prompts=self.prompts, digests=digests, **self.origin)
 
 
 def first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Pictures]:

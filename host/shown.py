@@ -1,7 +1,7 @@
 """What stands on a node while and after it runs."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import comfy.utils
@@ -10,6 +10,7 @@ from server import PromptServer
 
 EVENT = "adaptive_diffusion.calibration"
 PERCENTS = range(101)
+_advised: set[str] = set()
 
 
 def show_text(hidden: Any, text: str) -> None:
@@ -27,6 +28,13 @@ def show(hidden: Any, event: str, shown: dict[str, Any]) -> None:
 def _client(hidden: Any) -> str | None:
     """Who queued the node; None outside a graph and where no client did: ComfyUI would then tell every client."""
     return PromptServer.instance.client_id if hidden and hidden.unique_id else None
+
+
+def advice(sentences: Sequence[str]) -> list[str]:
+    """The sentences that no node has shown since ComfyUI started: what helps once, and would be noise at every run."""
+    fresh = [sentence for sentence in dict.fromkeys(sentences) if sentence not in _advised]
+    _advised.update(fresh)
+    return fresh
 
 
 class ScoresSoFar:

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.relative import across_prompts
 from ..adaptive_diffusion.gate.student import Student
 from ..host.files.tables import THIS_RUN, table_choices, table_path, table_states
 from ..host.gate import warnings_of
@@ -18,7 +19,7 @@ from ..host.rows.lists import per_batch
 from ..host.sampling.search import Kept, Searcher
 from ..host.sampling.student import other_steps, plan_student
 from ..host.scoring import spread_prompts
-from ..host.shown import show_text
+from ..host.shown import advice, show_text
 from .sampling_inputs import student_inputs
 
 DEFAULT_K, DEFAULT_CANDIDATES = 20.0, 3
@@ -69,9 +70,10 @@ class BestOfN(AdaptiveNode):
         pairs = zip(students, kept, strict=True)
         told = [replace(student, candidates=each.candidates, spent=each.spent) for student, each in pairs]
         shown = _payload(kept, threshold, expected_candidates(candidates, k))
+        advised = advice(across_prompts([each.scores for each in kept], False))
         notes = [*warnings_of(chosen, told), *dict.fromkeys(text for pair in planned for text in other_steps(*pair))]
         cut = estimator.estimator.cut([text for texts in prompts for text in texts])
-        show_text(cls.hidden, "\n".join([_summary(shown, told), *notes, *cut]))
+        show_text(cls.hidden, "\n".join([_summary(shown, told), *notes, *advised, *cut]))
         latents, images, scores, *_ = map(list, zip(*kept, strict=True))
         return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})
 

@@ -22,11 +22,14 @@ class Estimator(ABC):
 
     name: what percentile tables call it. uses_prompt: False where only the image counts. max_tokens: how many tokens of
     a prompt it reads, start and end included. module: the network, which a host may move between devices. weights:
-    letters that differ for other weights. feature_names: what the features of a reading are, "" where it has none.
+    letters that differ for other weights. relative: whether it was made to compare images of one prompt, so that its
+    scores of images of different prompts say little beside each other. feature_names: what the features of a reading
+    are, "" where it has none.
     """
 
     name: str
     uses_prompt = True
+    relative = False
     max_tokens = 0
     feature_names = ""
 

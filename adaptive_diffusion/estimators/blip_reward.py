@@ -72,6 +72,7 @@ class Settings:
 PUBLISHED = (16, 12, 1e-6, 1e-12, CLIP_MEAN, CLIP_STD)
 IMAGE_REWARD = Settings("ImageReward", *PUBLISHED, 0.16717362830052426, 1.0333394966054072, 35)
 CYCLE_REWARD = Settings("CycleReward", *PUBLISHED, 0.0, 1.0, 128)
+RELATIVE = (IMAGE_REWARD.name, CYCLE_REWARD.name)
 
 
 class BlipReward(Estimator):
@@ -79,6 +80,7 @@ class BlipReward(Estimator):
         super().__init__(module, asdict(settings))
         self.net = module
         self.name = settings.name
+        self.relative = settings.name in RELATIVE
         self.settings = settings
         self.max_tokens = settings.max_length
         width = module.mlp.layers[0].in_features

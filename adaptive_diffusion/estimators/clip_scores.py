@@ -81,6 +81,7 @@ class PickScore(Similarity):
     """PickScore v1 (arXiv 2305.01569): the cosine times exp(logit_scale), which is about 100."""
 
     name = "PickScore"
+    relative = True
 
     def __init__(self, state: State, folder: Path, dtype: torch.dtype):
         super().__init__(state, folder, dtype)
@@ -94,6 +95,7 @@ class HumanPreference(Similarity):
     """HPSv2.1 (arXiv 2306.09341): the cosine; the whole image counts, as nothing is cut off."""
 
     name = "HPSv2.1"
+    relative = True
     words = OpenClipTokenizer
     prepare = staticmethod(pad_whole)
 

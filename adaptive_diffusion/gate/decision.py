@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
@@ -13,6 +13,9 @@ from .judge import Judge
 from .outcome import Outcome
 from .rows import Rows
 from .student import Student
+
+if TYPE_CHECKING:
+    from ..estimators.base import Reading
 
 _NO_ROWS = Rows((), 0)
 
@@ -30,6 +33,7 @@ class QualityScores:
     outcomes: of images that an earlier gate rejected, what that led to; else empty.
     features: (B, F) float32, what the estimator saw in each image and its prompt; None where only scores came.
     feature_names: what these are, as the estimator tells it.
+    relative: whether the estimator was made to compare images of one prompt.
     """
 
     values: tuple[float, ...]
@@ -44,6 +48,7 @@ class QualityScores:
     weights: str | None = None
     features: numpy.ndarray | None = field(default=None, compare=False, repr=False)
     feature_names: str = field(default="", compare=False, repr=False)
+    relative: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(map(float, self.values)))
@@ -64,6 +69,13 @@ class QualityScores:
     def by(cls, judge: Judge, values: Sequence[float], **origin: Any) -> "QualityScores":
         """The scores that `judge` gave; origin: the other fields."""
         return cls(tuple(values), judge.name or "", judge.dtype or "", weights=judge.weights, **origin)
+
+    @classmethod
+    def read_by(cls, estimator: Any, reading: "Reading", **origin: Any) -> "QualityScores":
+        """The scores and features that an estimator read; one of another make may not tell all of itself."""
+        names, relative = getattr(estimator, "feature_names", ""), getattr(estimator, "relative", False)
+        seen = {"features": reading.features.numpy(), "feature_names": names, "relative": relative}
+        return cls.by(Judge.of(estimator), reading.scores.tolist(), **seen, **origin)
 
     @property
     def judge(self) -> Judge:

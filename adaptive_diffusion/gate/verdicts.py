@@ -126,6 +126,7 @@ def _batch(parts: Sequence[QualityScores], group: int, groups: int) -> QualitySc
         groups=groups,
         digests=digests if len(digests) == len(parts) else (),
         outcomes=outcomes if len(outcomes) == len(parts) else (),
+        relative=parts[0].relative,
         **_features(parts),
     )
 

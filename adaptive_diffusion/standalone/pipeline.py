@@ -18,8 +18,8 @@ from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
 from ..estimators.base import reading_of
 from ..gate.decision import GateDecision, QualityScores, decide
-from ..gate.judge import Judge
 from ..gate.percentiles import PercentileTable
+from ..gate.relative import across_prompts
 from ..prompts import check_text
 from ..quoting import quoted
 from .drawing import Drawn, Pipeline, accepts, draw
@@ -189,8 +189,7 @@ class AdaptiveDiffusionPipeline:
     def _judge(self, drawn: Drawn, plan: _Plan) -> GateDecision:
         judge = self.estimator
         reading = reading_of(judge, _channels_last(drawn.pixels), plan.prompts)
-        seen = {"features": reading.features.numpy(), "feature_names": getattr(judge, "feature_names", "")}
-        scores = QualityScores.by(Judge.of(judge), reading.scores.tolist(), prompts=tuple(plan.prompts), **seen)
+        scores = QualityScores.read_by(judge, reading, prompts=tuple(plan.prompts))
         table = plan.table or PercentileTable.from_scores("this run", scores.values, scores.judge.settings)
         height, width = drawn.pixels.shape[2:]
         steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
@@ -201,6 +200,8 @@ class AdaptiveDiffusionPipeline:
             warnings.warn(
                 f"table {quoted(table.name)} was made with another student: {', '.join(differences)}", stacklevel=4
             )
+        for sentence in across_prompts([scores], plan.table is None) if 0 < plan.k < 100 else ():
+            warnings.warn(sentence, stacklevel=4)
         return decide(scores, table.threshold(plan.k), table.name, plan.k, student)
 
     def _improve(self, teacher: Pipeline, drawn: Drawn, decision: GateDecision, plan: _Plan) -> Drawn:

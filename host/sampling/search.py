@@ -9,6 +9,7 @@ import torch
 import nodes as core
 
 from ...adaptive_diffusion.digest import image_digests
+from ...adaptive_diffusion.estimators.base import Reading
 from ...adaptive_diffusion.gate.best_of_n import Found
 from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.decision import QualityScores
@@ -21,10 +22,11 @@ from .timing import STUDENT, timed
 
 
 class Candidate(NamedTuple):
-    """One of an image: its latent (C, ...) and its image (H, W, 3)."""
+    """One of an image: its latent (C, ...), its image (H, W, 3) and what the judge saw in it, (F,)."""
 
     latent: torch.Tensor
     image: torch.Tensor
+    features: torch.Tensor
 
 
 class Kept(NamedTuple):
@@ -65,16 +67,21 @@ class Searcher:
         found: list[tuple[float, Candidate]] = []
         for (batch, picked), (latent, spent), images in zip(rows.items(), drawn, pictures, strict=True):
             self._count([(batch, row) for row in picked], spent)
-            scores = self._scores(images, [self.prompts[batch][row] for row in picked])
-            found += zip(scores, map(Candidate, latent["samples"], images), strict=True)
+            scores, features = self._read(images, [self.prompts[batch][row] for row in picked])
+            found += zip(scores.tolist(), map(Candidate, latent["samples"], images, features), strict=True)
         return found
 
-    def _scores(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
-        """A score for each of the images; minus infinity for one that is not finite, which any other is better than."""
+    def _read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
+        """What the judge says of the images; minus infinity of one that is not finite, which any other is better than."""
         finite = images.isfinite().flatten(1).all(1)
         texts = [prompt for prompt, whole in zip(prompts, finite, strict=True) if whole]
-        scores = iter(self.judge.score(images[finite], texts) if texts else ())
-        return [next(scores) if whole else -math.inf for whole in finite]
+        scores = torch.full((len(images),), -math.inf)
+        if not texts:
+            return Reading(scores, torch.zeros(len(images), 0))
+        read = self.judge.read(images[finite], texts)
+        features = read.features.new_zeros(len(images), read.features.shape[1])
+        scores[finite], features[finite] = read
+        return Reading(scores, features)
 
     def _count(self, places: Sequence[tuple[int, int]], spent: Sequence[Spent]) -> None:
         for place, cost in zip(places, spent, strict=True):
@@ -100,13 +107,10 @@ class Searcher:
         latent = with_samples(self.drawings[batch].latent, torch.stack([best.drawn.latent for best in found]))
         images = torch.stack([best.drawn.image for best in found])
         prompts = self.prompts[batch]
-        scores = QualityScores.by(
-            self.judge.described,
-            [best.score for best in found],
-            prompts=prompts,
-            group=batch,
-            groups=len(self.drawings),
-            digests=image_digests(images, prompts),
-        )
+        scores = torch.tensor([best.score for best in found], dtype=torch.float64)
+        features = [best.drawn.features for best in found]
+        reading = Reading(scores, torch.stack(features) if scores.isfinite().all() else torch.zeros(len(found), 0))
+        origin = {"group": batch, "groups": len(self.drawings), "digests": image_digests(images, prompts)}
+        scores = QualityScores.read_by(self.judge.estimator, reading, prompts=prompts, **origin)
         spent = tuple(self.spent[batch, row] for row in self.drawings[batch].rows)
         return Kept(latent, images, scores, tuple(best.candidates for best in found), spent)

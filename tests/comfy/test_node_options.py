@@ -191,9 +191,10 @@ class Judge:
         self.prompts: list[tuple[str, ...]] = []
         self.described = module("adaptive_diffusion.gate.judge").Judge.of(self.estimator)
 
-    def score(self, images, prompts):
+    def read(self, images, prompts):
         self.prompts.append(prompts)
-        return images.mean((1, 2, 3)).tolist()
+        reading = module("adaptive_diffusion.estimators.base").Reading
+        return reading(images.mean((1, 2, 3)), torch.zeros(len(images), 0))
 
 
 @pytest.mark.parametrize(
@@ -244,3 +245,21 @@ def test_merge_refuses_more_batches_than_were_rejected():
     decision = gate(scores(1, 2))[0].args[0]
     with pytest.raises(ValueError, match="Adaptive Merge: 2 batches of improved came for 1 batches with rejected"):
         merge(decision, [pictures(1), pictures(1)])
+
+
+def test_a_percentile_of_several_prompts_of_a_relative_estimator_is_told_of_once():
+    module("host.shown")._advised.clear()
+    relative = {"estimator": "Critic", "relative": True}
+    lists = scores(1, 2, prompts=("a", "b"), **relative)
+    one = scores(1, 2, prompts=("a", "a"), **relative)
+    assert gate(one)[1]["warnings"] == [] == gate(lists, k=100.0)[1]["warnings"]
+    (told,) = gate(lists)[1]["warnings"]
+    assert told.startswith("Critic compares images of one prompt, while this percentile is of several")
+    assert gate(lists)[1]["warnings"] == []
+
+
+def test_a_calibrated_table_of_a_relative_estimator_is_of_several_prompts():
+    module("host.shown")._advised.clear()
+    one = scores(1, 2, prompts=("a", "a"), estimator="Critic", relative=True)
+    assert len(gate(one, percentile_table=table(*range(9), estimator="Critic"))[1]["warnings"]) == 1
+    assert gate(one, threshold_override=1.0)[1]["warnings"] == []
