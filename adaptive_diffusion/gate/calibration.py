@@ -14,7 +14,7 @@ from .student import Student, differences
 
 JOURNAL = ".journal"
 Found = tuple[int, Columns]
-Made = TypeVar("Made")
+Made = TypeVar("Made", covariant=True)
 
 
 class Work(Protocol[Made]):

@@ -72,7 +72,7 @@ class Searcher:
         return found
 
     def _read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
-        """What the judge says of the images; minus infinity of one that is not finite, which any other is better than."""
+        """What the judge says of the images: minus infinity of one that is not finite, so that any other is better."""
         finite = images.isfinite().flatten(1).all(1)
         texts = [prompt for prompt, whole in zip(prompts, finite, strict=True) if whole]
         scores = torch.full((len(images),), -math.inf)
@@ -107,9 +107,9 @@ class Searcher:
         latent = with_samples(self.drawings[batch].latent, torch.stack([best.drawn.latent for best in found]))
         images = torch.stack([best.drawn.image for best in found])
         prompts = self.prompts[batch]
-        scores = torch.tensor([best.score for best in found], dtype=torch.float64)
+        values = torch.tensor([best.score for best in found], dtype=torch.float64)
         features = [best.drawn.features for best in found]
-        reading = Reading(scores, torch.stack(features) if scores.isfinite().all() else torch.zeros(len(found), 0))
+        reading = Reading(values, torch.stack(features) if values.isfinite().all() else torch.zeros(len(found), 0))
         origin = {"group": batch, "groups": len(self.drawings), "digests": image_digests(images, prompts)}
         scores = QualityScores.read_by(self.judge.estimator, reading, prompts=prompts, **origin)
         spent = tuple(self.spent[batch, row] for row in self.drawings[batch].rows)
