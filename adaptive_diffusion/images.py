@@ -35,6 +35,18 @@ def on_white(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def replaces(improved: torch.Tensor, before: torch.Tensor) -> bool:
+    """Whether an image (H, W, C) is one that may take the place of another: finite, and not black all over.
+
+    Black is what decoders and safety checkers make of what is none; it may replace black.
+    """
+    return bool(improved.isfinite().all()) and (_is_lit(improved) or not _is_lit(before))
+
+
+def _is_lit(image: torch.Tensor) -> bool:
+    return bool(image[..., :3].any())
+
+
 def opaque(images: torch.Tensor) -> torch.Tensor:
     """Images (..., C), floats 0..1, as (..., 3): one channel is grey, a fourth transparency, which is laid on white.
 

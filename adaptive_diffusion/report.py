@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 from .gate.cost import Spent
 from .gate.decision import GateDecision
 
-ACCEPTED, REJECTED = "accepted", "rejected"
-
 
 def record(
     decision: GateDecision,
@@ -18,8 +16,9 @@ def record(
     first: int = 0,
     nodes: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """One JSON-ready dict per image: index, prompt, seed, score, table, threshold, verdict, taken (whether the improved
-    image is the final one), final_score, steps, evaluations of a network. What is unknown or not finite is None.
+    """One JSON-ready dict per image: index, prompt, seed, score, table, threshold, verdict (a word of `outcome`), taken
+    (whether the improved image is the final one), final_score, steps, evaluations of a network. What is unknown or not
+    finite is None.
 
     seeds: one per image, else the student's. final_scores: one per rejected image, in order, or one per image.
     teacher_steps: of a rejected image whose teacher did not tell what it took. first: the first image's index.
@@ -37,7 +36,7 @@ def record(
             "score": score,
             "table": decision.table,
             "threshold": decision.threshold if math.isfinite(decision.threshold) else None,
-            "verdict": REJECTED if i in decision.rejected else ACCEPTED,
+            "verdict": decision.verdict(i, nodes),
             "taken": finals[i].taken,
             "final_score": finals[i].score,
             "steps": costs[i][0],

@@ -1,6 +1,6 @@
 """What Adaptive Merge puts together: every image once, the better ones in the places of the rejected."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import torch
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..adaptive_diffusion.images import with_channels
-from .rows.batches import Batch, batch_size, is_blank, is_finite, part
+from .rows.batches import Batch, batch_size, part, replaces_row
 from .rows.latents import Latent, check_latent, with_samples
 
 METHODS = ["lanczos", "bicubic", "bilinear", "area", "nearest-exact"]
@@ -24,11 +24,11 @@ class Size(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """A batch with all its images, the decision with those that were taken, and how many were broken."""
+    """A batch with all its images, the decision with those that were taken, and which improved ones are no images."""
 
     batch: Batch
     decision: GateDecision
-    broken: int
+    broken: frozenset[int] = frozenset()
 
 
 def merge(
@@ -38,12 +38,14 @@ def merge(
     scores: Sequence[QualityScores | None],
     size: Size,
     node: str,
+    teachers: Collection[str] | None,
 ) -> list[Merged]:
     """All batches merged; whether it was taken is written to every rejected image's outcome, on the account of `node`.
 
     student: all images of each batch. improved, scores: for each batch with rejected images those of exactly the
     rejected, or of all; one None where nothing is linked. With `scores`, an improved image is only taken where it
-    scores higher than the student's; one that is not finite, or black all over, never is.
+    scores higher than the student's; one that is not finite, or black all over, never is, nor one of which the
+    `teachers`, that came before, made nothing.
     ValueError where counts, kinds or estimators do not belong together.
     """
     verdicts = Verdicts(tuple(decisions)).of_whole_batches(list(map(batch_size, student)), "student")
@@ -54,32 +56,34 @@ def merge(
         verdicts.per_rejecting(scores, "improved_scores"),
         strict=True,
     )
-    merged = [_merged(*group, size) for group in groups]
-    for decision in (each.decision for each in merged):
+    merged = [_merged(*group, size, teachers) for group in groups]
+    for _, decision, broken in merged:
         for position in decision.rejected:
             decision.outcomes[position].taken[node] = position in (decision.taken or ())
+            decision.outcomes[position].broken[node] = position in broken
     return merged
 
 
 def _merged(
-    decision: GateDecision, student: Batch, improved: Batch | None, scores: QualityScores | None, size: Size
+    decision: GateDecision,
+    student: Batch,
+    improved: Batch | None,
+    scores: QualityScores | None,
+    size: Size,
+    teachers: Collection[str] | None,
 ) -> Merged:
     put_together = _images if isinstance(student, torch.Tensor) else _latents
     if improved is None:
-        return Merged(put_together(decision, student, None, size), replace(decision, taken=()), 0)
+        return Merged(put_together(decision, student, None, size), replace(decision, taken=()))
     if isinstance(student, torch.Tensor) != isinstance(improved, torch.Tensor):
         raise ValueError("student and improved are an IMAGE and a LATENT; link two of the same kind")
     places = dict(zip(decision.rejected, decision.places(batch_size(improved), "improved"), strict=True))
+    broken = frozenset(i for i, place in places.items() if not replaces_row(improved, place, student, i))
     better = decision.rejected if scores is None else _better(decision, scores)
-    taken = tuple(position for position in better if _is_image(improved, places[position], student, position))
+    taken = tuple(i for i in better if i not in broken and not decision.failed(i, teachers))
     kept = part(improved, [places[position] for position in taken])
     batch = put_together(replace(decision, rejected=taken), student, kept, size)
-    return Merged(batch, replace(decision, taken=taken), len(better) - len(taken))
-
-
-def _is_image(improved: Batch, place: int, student: Batch, position: int) -> bool:
-    """Whether the improved image is one: finite, and not black where the student's is not."""
-    return is_finite(improved, place) and (not is_blank(improved, place) or is_blank(student, position))
+    return Merged(batch, replace(decision, taken=taken), broken)
 
 
 def _better(decision: GateDecision, scores: QualityScores) -> tuple[int, ...]:

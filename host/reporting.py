@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
-from ..adaptive_diffusion.report import REJECTED, record
-from ..adaptive_diffusion.sheet import SheetRow
+from ..adaptive_diffusion.gate.outcome import FAILED
+from ..adaptive_diffusion.report import record
+from ..adaptive_diffusion.sheet import SheetRow, sheet_row
 
 Entries = list[dict[str, Any]]
 COSTS = {"steps": "steps", "evaluations": "model evaluations"}
@@ -43,6 +44,8 @@ def footer(entries: Entries) -> str:
     """What all images together came to."""
     improved = sum(entry["taken"] is not False for entry in entries)
     text = f"{len(entries)} images, {improved} improved by the teacher ({improved / len(entries):.0%})."
+    if failed := sum(entry["verdict"] == FAILED for entry in entries):
+        text += f" {FAILED.capitalize()}: {failed}."
     costs = [(told, [entry[name] for entry in entries]) for name, told in COSTS.items()]
     means = [f"{sum(values) / len(values):.1f} {told}" for told, values in costs if None not in values]
     return f"{text} {' and '.join(means)} per image on average." if means else text
@@ -65,5 +68,4 @@ def _scores(decisions: Sequence[GateDecision], scores: Sequence[QualityScores | 
 
 def _row(entry: dict[str, Any], student: torch.Tensor, final: torch.Tensor) -> SheetRow:
     pictures = (student.float().cpu().numpy(), final.float().cpu().numpy())
-    rejected = entry["verdict"] == REJECTED
-    return SheetRow(entry["prompt"], pictures[0], entry["score"], rejected, pictures[1], entry["final_score"])
+    return sheet_row(entry, *pictures)

@@ -2,6 +2,8 @@
 
 from comfy_api.latest import io
 
+from ..adaptive_diffusion.gate.outcome import kept_instead
+from ..host.graph import behind
 from ..host.merging import METHODS, Size, merge
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, node_id
 from ..host.shown import show_text
@@ -20,7 +22,7 @@ class Merge(AdaptiveNode):
             node_id="AdaptiveMerge",
             description="Puts the improved images in the rejected ones' places; accepted images stay as they are.",
             search_aliases=["combine", "join batch", "keep the better"],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
             inputs=[
                 DecisionLink.Input("decision", tooltip="From Threshold Gate."),
                 io.MatchType.Input(
@@ -66,9 +68,11 @@ class Merge(AdaptiveNode):
     @classmethod
     def run(cls, decision, student, improved, size, width, height, resize_method, improved_scores=(None,)):
         chosen = Size((width, height) if size == EXPLICIT_SIZE else None, resize_method)
-        merged = merge(decision, student, improved, improved_scores, chosen, node_id(cls.hidden))
-        if broken := sum(each.broken for each in merged):
-            show_text(cls.hidden, f"{broken} improved images are black or not finite; the student's are kept")
+        teachers = behind(cls.hidden, ("improved",))
+        merged = merge(decision, student, improved, improved_scores, chosen, node_id(cls.hidden), teachers)
+        if broken := sum(len(each.broken) for each in merged):
+            rejected = sum(len(each.decision.rejected) for each in merged)
+            show_text(cls.hidden, kept_instead(f"{broken} of {rejected} images"))
         return io.NodeOutput([each.batch for each in merged], [each.decision for each in merged])
 
 

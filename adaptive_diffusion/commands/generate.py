@@ -160,9 +160,13 @@ def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def _summary(kept: "Run") -> str:
-    count, improved = kept.total, sum(record["verdict"] == "rejected" for record in kept.records)
+    from ..gate.outcome import ACCEPTED, FAILED
+
+    verdicts = [record["verdict"] for record in kept.records]
+    count, improved, failed = kept.total, len(verdicts) - verdicts.count(ACCEPTED), verdicts.count(FAILED)
+    told = f" ({FAILED} for {failed}, whose student's images are kept)" if failed else ""
     steps, seconds = (sum(record[key] for record in kept.records) / count for key in ("steps", "seconds"))
     return (
-        f"{count} images are in {kept.folder}: {improved} went to the teacher; "
+        f"{count} images are in {kept.folder}: {improved} went to the teacher{told}; "
         f"{steps:.2f} steps and {seconds:.3f} s an image on average"
     )

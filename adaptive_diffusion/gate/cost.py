@@ -17,8 +17,7 @@ class Spent:
     failed: bool = False
 
     def __add__(self, other: "Spent") -> "Spent":
-        steps, evaluations = self.steps + other.steps, self.evaluations + other.evaluations
-        return Spent(steps, evaluations, self.failed or other.failed)
+        return Spent(self.steps + other.steps, self.evaluations + other.evaluations)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 
 from .cost import Spent
 from .judge import Judge
-from .outcome import Outcome
+from .outcome import ACCEPTED, FAILED, REJECTED, Outcome
 from .rows import Rows
 from .student import Student
 
@@ -138,9 +138,19 @@ class GateDecision:
         """Whether the improved image is the final one, by this decision or by a merge among `nodes`, of all without;
         None where none told.
         """
-        if image not in self.rejected:
+        if image not in self.rejected or self.failed(image, nodes):
             return False
         return self.outcomes[image].was_taken(nodes) if self.taken is None else image in self.taken
+
+    def failed(self, image: int, nodes: Collection[str] | None = None) -> bool:
+        """Whether the teachers among `nodes`, of all without, made nothing of an image, so that the student's stays."""
+        return image in self.rejected and self.outcomes[image].failed(nodes)
+
+    def verdict(self, image: int, nodes: Collection[str] | None = None) -> str:
+        """In a word; see `failed`."""
+        if self.failed(image, nodes):
+            return FAILED
+        return REJECTED if image in self.rejected else ACCEPTED
 
     @property
     def bills(self) -> list[dict[str, Spent]]:

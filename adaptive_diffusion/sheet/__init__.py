@@ -1,6 +1,6 @@
 """What a run did, to look at: a contact sheet."""
 
-from .card import SheetRow, as_image
+from .card import SheetRow, as_image, sheet_row
 from .pages import ContactSheet
 
-__all__ = ["ContactSheet", "SheetRow", "as_image"]
+__all__ = ["ContactSheet", "SheetRow", "as_image", "sheet_row"]

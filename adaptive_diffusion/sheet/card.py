@@ -1,5 +1,6 @@
 """One image of a sheet: its verdict, the student's picture and the final one with their scores, its prompt."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy
 from PIL import Image, ImageDraw
 
+from ..gate.outcome import ACCEPTED, FAILED
 from ..images import on_white
 from .fonts import main_font
 from .style import (
@@ -21,6 +23,7 @@ from .style import (
     PADDING,
     PILL_HEIGHT,
     RADIUS,
+    RED,
     SMALL_SIZE,
     Format,
     line_height,
@@ -29,6 +32,7 @@ from .text import Text, wrapped, write
 
 CAPTION_LINES = 3
 KEPT, TO_TEACHER = ("kept", GREEN, "#d3f5dc"), ("to teacher", AMBER, "#ffe3c7")
+TEACHER_FAILED = (FAILED, RED, "#ffd6d6")
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class SheetRow:
     """One image of a contact sheet.
 
     student, final: a PIL image or an array (H, W, 3), uint8 or floats in 0..1. final: what came out, the student's
-    own image where it was kept. final_score: the final image's, None where it was not scored.
+    own image where it was kept. final_score: the final image's, None where it was not scored. failed: whether the
+    teacher made nothing of a rejected one.
     """
 
     prompt: str
@@ -45,6 +50,20 @@ class SheetRow:
     rejected: bool
     final: Any
     final_score: float | None = None
+    failed: bool = False
+
+    @property
+    def pill(self) -> tuple[str, str, str]:
+        """Its verdict, and the colours of the letters and of what is behind them."""
+        if self.failed:
+            return TEACHER_FAILED
+        return TO_TEACHER if self.rejected else KEPT
+
+
+def sheet_row(entry: Mapping[str, Any], student: Any, final: Any) -> SheetRow:
+    """The row of a record's entry (see report.py) and both pictures."""
+    rejected, failed = entry["verdict"] != ACCEPTED, entry["verdict"] == FAILED
+    return SheetRow(entry["prompt"], student, entry["score"], rejected, final, entry["final_score"], failed)
 
 
 @dataclass(frozen=True)
@@ -72,7 +91,7 @@ class Card:
         edges = (x, y, x + self.format.card_width - 1, y + height - 1)
         ImageDraw.Draw(page).rounded_rectangle(edges, RADIUS, CARD, EDGE)
         left, right, top = x + PADDING, x + PADDING + self.format.text_width, y + PADDING
-        _draw_pill(page, left, top, TO_TEACHER if self.row.rejected else KEPT)
+        _draw_pill(page, left, top, self.row.pill)
         write(page, right, top + PILL_HEIGHT // 2, f"#{self.number}", SMALL_SIZE, GREY, "rm")
         top += PILL_HEIGHT + GAP
         self._draw_panel(page, left, top, "student", self.row.student, self.row.score, INK)
@@ -116,8 +135,10 @@ def _size(picture: Any) -> tuple[int, int]:
 
 def _final_score(row: SheetRow) -> tuple[float | None, str]:
     """The final image's score and its colour: green where it rose, amber where it fell."""
-    if not row.rejected or row.final_score is None:
-        return (None if row.rejected else row.score), INK
+    if not row.rejected or row.failed:
+        return row.score, INK
+    if row.final_score is None:
+        return None, INK
     return row.final_score, GREEN if row.final_score > row.score else AMBER
 
 

@@ -6,7 +6,7 @@ GAP, PADDING, MARGIN, RADIUS = 12, 16, 32, 12
 PILL_HEIGHT = 26
 TITLE_SIZE, BODY_SIZE, SMALL_SIZE = 28, 17, 15
 PAGE, CARD, EDGE, INK, GREY = "#f3f4f6", "#ffffff", "#d8dce2", "#1f2328", "#656d76"
-GREEN, AMBER = "#116329", "#9a3f05"
+GREEN, AMBER, RED = "#116329", "#9a3f05", "#a40e26"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ..files import write_atomically
 from ..gate.percentiles import PercentileTable
 from ..quoting import quoted
 from ..report import record
-from ..sheet import ContactSheet, SheetRow
+from ..sheet import ContactSheet, SheetRow, sheet_row
 from ..vocabulary import check_words
 from .identity import DEMO_NAME
 from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
@@ -102,7 +102,7 @@ def run(out: Path) -> str:
     """Draw the demo's captions, write their contact sheet to `out` as PNG and return what happened as text."""
     result, final_scores = _draw()
     teacher = settings()["teacher"]
-    records = record(result.decision, result.seeds, final_scores, teacher["steps"])
+    records = record(result.decision, result.seeds, final_scores)
     totals = _totals(result, teacher["steps_alone"])
     page = next(iter(ContactSheet(_rows(result, records), totals, TITLE)))
     data = io.BytesIO()
@@ -137,15 +137,16 @@ def _draw() -> tuple[AdaptiveResult, list[float]]:
 
 def _rows(result: AdaptiveResult, records: list[dict[str, Any]]) -> list[SheetRow]:
     return [
-        SheetRow(entry["prompt"], student, entry["score"], i in result.decision.rejected, final, entry["final_score"])
-        for i, (entry, student, final) in enumerate(zip(records, result.student_images, result.images, strict=True))
+        sheet_row(entry, student, final)
+        for entry, student, final in zip(records, result.student_images, result.images, strict=True)
     ]
 
 
 def _table(records: list[dict[str, Any]]) -> list[str]:
-    lines = [f"{'student':>7}  {'verdict':<8}  {'final':>7}  {'steps':>5}  prompt"]
+    width = max(len(entry["verdict"]) for entry in records)
+    lines = [f"{'student':>7}  {'verdict':<{width}}  {'final':>7}  {'steps':>5}  prompt"]
     for entry in records:
-        cells = f"{entry['score']:7.2f}  {entry['verdict']:<8}  {entry['final_score']:7.2f}  {entry['steps']:>5}"
+        cells = f"{entry['score']:7.2f}  {entry['verdict']:<{width}}  {entry['final_score']:7.2f}  {entry['steps']:>5}"
         lines.append(f"{cells}  {entry['prompt']}")
     return lines
 

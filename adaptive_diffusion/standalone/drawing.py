@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..gate.cost import Spent
 from .counting import counting
 
 Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
@@ -26,6 +27,16 @@ class Drawn:
     latents: torch.Tensor | None
     steps: int
     evaluations: tuple[float, ...]
+
+    @property
+    def finite(self) -> list[bool]:
+        """Whether each image is free of NaN and infinite values, and so are the latents it was decoded from."""
+        parts = [self.pixels] if self.latents is None else [self.pixels, self.latents]
+        return [all(bool(part[i].isfinite().all()) for part in parts) for i in range(len(self.pixels))]
+
+    def spent(self, asked: int) -> tuple[Spent, ...]:
+        """What each image took; the steps `asked` for where nobody watched."""
+        return tuple(Spent(self.steps or asked, evaluations) for evaluations in self.evaluations)
 
 
 class _Watcher:

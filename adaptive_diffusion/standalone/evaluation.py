@@ -7,6 +7,7 @@ import numpy
 import torch
 
 from ..comparison import Interval, duel, mean
+from ..gate.outcome import ACCEPTED, FAILED
 from ..quoting import quoted
 from .galleries import Gallery, read_batches
 from .runs import Record
@@ -58,17 +59,24 @@ def scores(judge: Judge, gallery: Gallery, tell: Callable[[int], object]) -> lis
 
 
 def costs(galleries: Sequence[Gallery]) -> list[str]:
-    """A row for each run; none where no gallery is a run. Evaluations are shown where any run recorded them."""
+    """A row for each run; none where no gallery is a run. What no run has is not shown: evaluations, and failures."""
     taken = {"steps": ".2f", "evaluations": ".2f", "seconds": ".3f"}
     runs = [gallery for gallery in galleries if gallery.records]
     known = [key for key in taken if any(_mean_of(gallery.records, key) is not None for gallery in runs)]
+    heads = ["to the teacher", FAILED] if any(_shares(gallery)[1] for gallery in runs) else ["to the teacher"]
     rows = []
     for gallery in runs:
-        improved = numpy.mean([record["verdict"] == "rejected" for record in gallery.records])
+        shares = [f"{share:.1%}" for share, _ in zip(_shares(gallery), heads, strict=False)]
         means = [_mean_of(gallery.records, key) for key in known]
         cells = ["unknown" if one is None else f"{one:{taken[key]}}" for key, one in zip(known, means, strict=True)]
-        rows.append([gallery.name, str(len(gallery.records)), f"{improved:.1%}", *cells])
-    return table(["run", "images", "to the teacher", *(f"{key} an image" for key in known)], rows) if rows else []
+        rows.append([gallery.name, str(len(gallery.records)), *shares, *cells])
+    return table(["run", "images", *heads, *(f"{key} an image" for key in known)], rows) if rows else []
+
+
+def _shares(gallery: Gallery) -> tuple[float, float]:
+    """Of a run's images, the share that went to the teacher, and the share for which it failed."""
+    verdicts = [record["verdict"] for record in gallery.records]
+    return 1 - verdicts.count(ACCEPTED) / len(verdicts), verdicts.count(FAILED) / len(verdicts)
 
 
 def _mean_of(records: Sequence[Record], key: str) -> float | None:

@@ -1,6 +1,5 @@
 """Drawing what a run lacks."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,14 +28,7 @@ def generate(
 def _records(result: AdaptiveResult, first: int) -> list[Record]:
     """What is kept of each image: as AdaptiveReport's record, with what it took and its file."""
     entries = record(result.decision, result.seeds, first=first)
-    taken = zip(entries, result.steps, result.evaluations, result.seconds, strict=True)
     return [
-        {
-            **entry,
-            "steps": steps,
-            "evaluations": None if math.isnan(evaluations) else evaluations,
-            "seconds": round(seconds, 4),
-            "image": image_name(entry["index"]),
-        }
-        for entry, steps, evaluations, seconds in taken
+        {**entry, "seconds": round(seconds, 4), "image": image_name(entry["index"])}
+        for entry, seconds in zip(entries, result.seconds, strict=True)
     ]

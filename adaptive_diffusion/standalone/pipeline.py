@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from ..diffusion.rollback import check_scale
 from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
 from ..estimators.base import reading_of
+from ..gate.cost import Spent
 from ..gate.decision import GateDecision, QualityScores, decide
+from ..gate.outcome import kept_instead
 from ..gate.percentiles import PercentileTable
 from ..gate.relative import across_prompts
 from ..prompts import check_text
@@ -26,6 +28,7 @@ from .drawing import Drawn, Pipeline, accepts, draw
 from .entry import entered
 from .handover import start_of
 from .identity import pipeline_name, student_of
+from .improved import channels_last, check_student, put_back
 
 REFINE, REGENERATE = "refine", "regenerate"
 
@@ -34,7 +37,8 @@ REFINE, REGENERATE = "refine", "regenerate"
 class AdaptiveResult:
     """What a run made, in the prompts' order.
 
-    pixels, student_pixels: (B, H, W, 3) float32 in 0..1, on the CPU; equal bit for bit where the student was accepted.
+    pixels, student_pixels: (B, H, W, 3) float32 in 0..1, on the CPU; equal bit for bit where the student was accepted,
+    and where the teacher failed: its image came out black or not finite, as decision.failed tells of each.
     seeds, steps, seconds, evaluations: one per image. steps count the student's and the teacher's as they ran; seconds
     are its share of the time that they and the estimator took; evaluations are those of the two networks, guidance's
     among them, counted where they are called (NaN where a pipeline has no network that is known).
@@ -133,7 +137,7 @@ class AdaptiveDiffusionPipeline:
         batch_size: int = 8,
         rollback_scale: str | None = None,
     ) -> AdaptiveResult:
-        """Draw one image per prompt and improve the worst `k` percent; ValueError in one sentence for bad input.
+        """Draw one image per prompt and improve the worst `k` percent; ValueError for bad input or a broken student.
 
         sigma: where "refine" starts. "regenerate" starts from the student's own noise.
         rollback_scale: what sigma counts in, one of `rollback.SCALES`; exactly the teacher's steps are then run,
@@ -169,32 +173,32 @@ class AdaptiveDiffusionPipeline:
     def _run(self, plan: _Plan) -> AdaptiveResult:
         begun, count = time.perf_counter(), len(plan.prompts)
         drawn = draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
-        decision = self._judge(drawn, plan)
-        pixels = drawn.pixels
-        steps = [drawn.steps or plan.drawing["num_inference_steps"]] * count
-        seconds = [(time.perf_counter() - begun) / count] * count
-        evaluations = list(drawn.evaluations)
+        check_student(drawn, plan.prompts)
+        decision, pixels = self._judge(drawn, plan), channels_last(drawn.pixels)
+        finals, seconds = pixels, [(time.perf_counter() - begun) / count] * count
         if decision.any_rejected:
             teacher, begun = self.teacher, time.perf_counter()
             improved = self._improve(teacher, drawn, decision, plan)
-            pixels = decision.scatter(pixels, _resized(improved.pixels, *pixels.shape[2:]))
-            taken = (time.perf_counter() - begun) / len(decision.rejected)
-            for i, more in zip(decision.rejected, improved.evaluations, strict=True):
-                steps[i] += improved.steps or plan.teacher_steps
-                seconds[i] += taken
-                evaluations[i] += more
-        images = (_channels_last(pixels), _channels_last(drawn.pixels))
-        return AdaptiveResult(*images, decision, plan.seeds, tuple(steps), tuple(seconds), tuple(evaluations))
+            finals, decision = put_back(decision, pixels, improved, plan.teacher_steps)
+            each = (time.perf_counter() - begun) / len(decision.rejected)
+            seconds = [own + each * (i in decision.rejected) for i, own in enumerate(seconds)]
+            if any(map(decision.failed, decision.rejected)):
+                warnings.warn(kept_instead("some images"), stacklevel=3)
+        own = drawn.spent(plan.drawing["num_inference_steps"])
+        spent = [one + (outcome.paid() or Spent(0, 0)) for one, outcome in zip(own, decision.outcomes, strict=True)]
+        costs = (tuple(each.steps for each in spent), tuple(seconds), tuple(each.evaluations for each in spent))
+        return AdaptiveResult(finals, pixels, decision, plan.seeds, *costs)
 
     def _judge(self, drawn: Drawn, plan: _Plan) -> GateDecision:
         judge = self.estimator
-        reading = reading_of(judge, _channels_last(drawn.pixels), plan.prompts)
+        reading = reading_of(judge, channels_last(drawn.pixels), plan.prompts)
         scores = QualityScores.read_by(judge, reading, prompts=tuple(plan.prompts))
         table = plan.table or PercentileTable.from_scores("this run", scores.values, scores.judge.settings)
         height, width = drawn.pixels.shape[2:]
         steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
         name, dtype = pipeline_name(self.student), str(self.student.dtype).removeprefix("torch.")
         student = student_of(name, dtype, steps, guidance, width, height, plan.drawing["negative_prompt"])
+        student = replace(student, spent=drawn.spent(steps))
         table.check_estimator(scores.judge)
         if differences := table.differences(student):
             warnings.warn(
@@ -288,16 +292,6 @@ def _check_counts(student: int, teacher: int, batch_size: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} is {count}; choose at least 1")
-
-
-def _resized(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    if pixels.shape[2:] == (height, width):
-        return pixels
-    return torch.nn.functional.interpolate(pixels, (height, width), mode="bicubic", antialias=True).clamp(0, 1)
-
-
-def _channels_last(pixels: torch.Tensor) -> torch.Tensor:
-    return pixels.movedim(1, -1).contiguous()
 
 
 def _to_pil(picture: torch.Tensor) -> Image.Image:

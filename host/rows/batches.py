@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ...adaptive_diffusion.images import replaces
 from .latents import check_latent, take
 
 Batch = Any
@@ -15,14 +16,11 @@ def batch_size(batch: Batch) -> int:
     return len(_rows(batch))
 
 
-def is_finite(batch: Batch, place: int) -> bool:
-    """Whether the image at `place` is free of NaN and infinite values."""
-    return bool(torch.isfinite(_rows(batch)[place]).all())
-
-
-def is_blank(batch: Batch, place: int) -> bool:
-    """Whether the image at `place` is nothing but black, as what a decoder makes of a broken latent; no latent is."""
-    return isinstance(batch, torch.Tensor) and not batch[place, ..., :3].any()
+def replaces_row(improved: Batch, place: int, before: Batch, position: int) -> bool:
+    """Whether what lies at `place` is an image that may take the place of the one at `position`; latents are finite."""
+    if isinstance(improved, torch.Tensor):
+        return replaces(improved[place], before[position])
+    return bool(_rows(improved)[place].isfinite().all())
 
 
 def part(batch: Batch, positions: Sequence[int]) -> Batch:

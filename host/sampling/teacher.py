@@ -10,6 +10,7 @@ from ...adaptive_diffusion.diffusion.noise import derive_seed
 from ...adaptive_diffusion.diffusion.rollback import start_sigma
 from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.decision import GateDecision
+from ...adaptive_diffusion.gate.outcome import kept_instead
 from ...adaptive_diffusion.gate.verdicts import Verdicts
 from ..rows.latents import Latent, emptied, fit_to_model, rejected_positions, row_noise, take, with_samples
 from .drawing import Drawing, Drawn, draw_all
@@ -57,10 +58,7 @@ def failures(decisions: Sequence[GateDecision], payer: str) -> str:
     failed = sum(each.failed for each in spent)
     if not failed:
         return ""
-    return (
-        f"{failed} of {len(spent)} images came out with NaN or infinite values, so the student's are kept; "
-        "often half precision overflows: try another dtype, cfg or sampler"
-    )
+    return kept_instead(f"{failed} of {len(spent)} images")
 
 
 def plan_refine(decision: GateDecision, settings: Settings, part: Latent) -> Plan:

@@ -8,6 +8,7 @@ import nodes as core
 
 from .conftest import nodes
 from .test_best_of_n import searching
+from .test_report import entries, reported
 
 
 @pytest.fixture
@@ -37,12 +38,19 @@ def test_a_row_that_is_not_finite_leaves_the_students(comfy_app, teacher_fails, 
     if teacher == "regenerate":
         graph["teacher"]["class_type"] = "AdaptiveTeacherRegenerate"
         graph = changed(graph, "teacher", rollback=None, rollback_scale=None)
-    run = comfy_app.run(keep(graph, drawn=["teacher", 0], student=["student", 0], merged=["merge", 0]))
+    graph = reported(keep(graph, drawn=["teacher", 0], student=["student", 0], merged=["merge", 0]))
+    run = comfy_app.run(keep(graph, pictures=["student_images", 0]))
     drawn, student = run.kept["drawn"][0]["samples"], run.kept["student"][0]["samples"]
     assert torch.equal(drawn[0], student[0])
     assert all(not torch.equal(drawn[i], student[i]) for i in range(1, len(drawn)))
     assert run.kept["merged"][0].isfinite().all()
-    assert run.texts["teacher"].startswith("1 of 4 images came out with NaN or infinite values, so the student's are")
+    assert torch.equal(run.kept["merged"][0][0], run.kept["pictures"][0][0])
+    assert [entry["verdict"] for entry in entries(run)] == ["teacher failed", *["rejected"] * 3]
+    assert [entry["taken"] for entry in entries(run)] == [False, True, True, True]
+    assert entries(run)[0]["final_score"] == entries(run)[0]["score"] and entries(run)[0]["steps"] == 4
+    assert run.texts["teacher"].startswith(
+        "teacher failed: 1 of 4 images came out black or not finite, so the student's"
+    )
 
 
 def test_nothing_is_said_where_all_came_out(comfy_app):
@@ -74,7 +82,7 @@ def test_merge_keeps_the_students_where_the_improved_image_is_none(comfy_app, va
     graph = keep(
         adaptive_graph(k=100, steps=2), merged=["merge", 0], decision=["merge", 1], student=["student_images", 0]
     )
-    graph["broken"] = node("TestGive", name="broken")
+    graph = reported({**graph, "broken": node("TestGive", name="broken")})
     student = comfy_app.run(graph).kept["student"][0]
     broken = student.flip(0).clone()
     broken[2] = value
@@ -83,6 +91,17 @@ def test_merge_keeps_the_students_where_the_improved_image_is_none(comfy_app, va
     merged = run.kept["merged"][0]
     assert torch.equal(merged[2], student[2]) and torch.equal(merged[:2], broken[:2])
     assert run.kept["decision"][0].taken == (0, 1, 3)
+    assert [entry["verdict"] for entry in entries(run)] == ["rejected", "rejected", "teacher failed", "rejected"]
+    assert run.texts["merge"].startswith("teacher failed: 1 of 4 images came out black or not finite, so the")
+
+
+def test_a_teacher_that_failed_in_another_run_does_not_count_in_this(comfy_app, teacher_fails):
+    teacher_fails()
+    graph = reported(adaptive_graph(k=100, steps=2))
+    assert entries(comfy_app.run(graph))[0]["verdict"] == "teacher failed"
+    run = comfy_app.run(changed(graph, "merge", improved=["student_images", 0]))
+    assert {entry["verdict"] for entry in entries(run)} == {"rejected"}
+    assert {entry["taken"] for entry in entries(run)} == {True}
 
 
 def test_a_black_image_replaces_a_black_one(comfy_app):

@@ -4,6 +4,7 @@ import gc
 import hashlib
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -11,7 +12,7 @@ import torch
 from PIL import Image, ImageColor
 
 from adaptive_diffusion.sheet import ContactSheet, SheetRow, as_image
-from adaptive_diffusion.sheet.card import KEPT, TO_TEACHER
+from adaptive_diffusion.sheet.card import KEPT, TEACHER_FAILED, TO_TEACHER
 from adaptive_diffusion.sheet.fonts import FILES, FOLDER, UNKNOWN, drawable, main_font, runs
 from adaptive_diffusion.sheet.right_to_left import joined, ordered, starts_right
 from adaptive_diffusion.sheet.style import (
@@ -132,6 +133,8 @@ def test_verdicts_are_shown_in_colour():
     accepted, rejected = only([row()]), only([row(True)])
     assert count(accepted, kept) > 500 and count(accepted, sent) == 0
     assert count(rejected, sent) > 500 and count(rejected, kept) == 0
+    failed = only([replace(row(True, 1.0), failed=True)])
+    assert count(failed, TEACHER_FAILED[2]) > 500 and count(failed, sent) == 0
 
 
 def test_a_final_score_is_green_where_it_rose_and_amber_where_it_fell():

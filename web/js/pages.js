@@ -52,11 +52,15 @@ function cost(found) {
   return `<span title="On average${more}">${brief(steps)} steps per image</span>`;
 }
 
-/** One score, final, verdict (rejected? undefined: not known) and prompt per image; files of the first ones. */
-export function imagesPage({ names, before = [], scores, finals = scores, verdicts, prompts, warnings = [] }, url) {
+/**
+ * One score, final, verdict (rejected? undefined: not known) and prompt per image; files of the first ones.
+ * failed: the words for an image of which the teacher made nothing, at its place.
+ */
+export function imagesPage(shown, url) {
+  const { names, before = [], scores, finals = scores, verdicts, failed = [], prompts, warnings = [] } = shown;
   const image = (file) => (file ? `<img loading="lazy" draggable="false" src="${escape(url(file))}">` : "");
-  const title = (i) => escape(`${three(scores[i])} ${prompts[i] ?? ""}`);
-  const figure = (name, i) => `<figure class="${kind(verdicts[i])}" title="${title(i)}">
+  const title = (i) => escape([three(scores[i]), failed[i], prompts[i]].filter(Boolean).join(" "));
+  const figure = (name, i) => `<figure class="${kind(verdicts[i])}${failed[i] ? " failed" : ""}" title="${title(i)}">
     <div class="frame">${image(name)}${image(before[i])}</div>
     <figcaption><i></i>${caption(scores[i], finals[i])}</figcaption></figure>`;
   const more = scores.length - names.length;
@@ -91,8 +95,9 @@ export function scoredImages(output, runs) {
 /** What Adaptive Report sent. */
 export function reportedImages({ adaptive_report: entries, adaptive_thumbnails: names, adaptive_before: before }) {
   const each = (key) => entries.map((entry) => entry[key]);
-  const verdicts = each("verdict").map((verdict) => verdict === "rejected");
-  return { names, before, scores: each("score"), finals: each("final_score"), verdicts, prompts: each("prompt") };
+  const verdicts = each("verdict").map((verdict) => verdict !== "accepted");
+  const failed = each("verdict").map((verdict) => (["accepted", "rejected"].includes(verdict) ? "" : verdict));
+  return { names, before, scores: each("score"), finals: each("final_score"), verdicts, failed, prompts: each("prompt") };
 }
 
 /** A table in the making or made: see host/shown.py and host/files/outlines.py. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, imagesPage } from "../../../web/js/pages.js";
+import { duration, imagesPage, reportedImages } from "../../../web/js/pages.js";
 import { barsPath, plot, span, ticksPath } from "../../../web/js/plot.js";
 
 const asIs = (score) => score;
@@ -25,6 +25,19 @@ test("images beyond the first are counted; a score that rose, fell or is not kno
   };
   const page = imagesPage(all, asIs);
   for (const part of ["and 2 more", "↑ 2.00", "↓ 1.00", "3.00 → ?"]) assert.ok(page.includes(part), part);
+});
+
+test("an image of which the teacher made nothing is marked and told", () => {
+  const entry = (verdict) => ({ verdict, score: 1, final_score: 1, prompt: "a tree" });
+  const entries = ["accepted", "rejected", "teacher failed"].map(entry);
+  const shown = reportedImages({ adaptive_report: entries, adaptive_thumbnails: ["a", "b", "c"], adaptive_before: [] });
+  assert.deepEqual(shown.verdicts, [false, true, true]);
+  const figures = imagesPage(shown, asIs).match(/<figure[^>]*>/g);
+  assert.deepEqual(figures, [
+    `<figure class="kept" title="1.000 a tree">`,
+    `<figure class="teacher" title="1.000 a tree">`,
+    `<figure class="teacher failed" title="1.000 teacher failed a tree">`,
+  ]);
 });
 
 test("times are told in the unit that a person would take", () => {
