@@ -77,6 +77,11 @@ def share(count: int, total: int) -> Interval:
     return Interval(count / total, float(low), float(high))
 
 
+def spelled(interval: Interval) -> str:
+    """A value and both ends of its interval."""
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
 def told(interval: Interval, sign: str = "") -> str:
     """A mean and half its interval; sign: "+" to show that of the mean in any case."""
     return f"{interval.value:{sign}.3f} ± {interval.high - interval.value:.3f}"

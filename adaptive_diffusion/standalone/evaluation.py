@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy
 import torch
 
-from ..comparison import Interval, duel, mean
+from ..comparison import duel, mean, spelled
 from ..gate.outcome import ACCEPTED, FAILED
 from ..quoting import quoted
 from .galleries import Gallery, read_batches
@@ -104,10 +104,6 @@ def wins(judged: Judged, first: Gallery, second: Gallery) -> list[str]:
         rows.append([judge, *counts, spelled(result.share), f"{result.p:.2g}"])
     heads = [f"{first.name} wins", "ties", f"{second.name} wins", f"{first.name} of the decided", "p"]
     return table(["judge", *heads], rows)
-
-
-def spelled(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
