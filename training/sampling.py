@@ -13,7 +13,8 @@ from diffusers import EulerDiscreteScheduler
 from adaptive_diffusion.diffusion.noise import derive_seed
 from adaptive_diffusion.standalone import demo
 from adaptive_diffusion.standalone.oracle import ExactJudge
-from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, AdaptiveResult, in_mode
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
+from adaptive_diffusion.standalone.teaching import in_mode
 
 from .scenes import Scene, part_of, sample_scene
 

@@ -38,6 +38,11 @@ class Drawn:
         """What each image took; the steps `asked` for where nobody watched."""
         return tuple(Spent(self.steps or asked, evaluations) for evaluations in self.evaluations)
 
+    def at(self, rows: Sequence[int]) -> "Drawn":
+        """The images in these rows."""
+        latents = None if self.latents is None else self.latents[list(rows)]
+        return Drawn(self.pixels[list(rows)], latents, self.steps, tuple(self.evaluations[i] for i in rows))
+
 
 class _Watcher:
     """A step callback that counts steps and keeps the last latents."""

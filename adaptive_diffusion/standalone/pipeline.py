@@ -3,18 +3,14 @@
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoPipelineForImage2Image, AutoPipelineForText2Image, DiffusionPipeline
+from diffusers import DiffusionPipeline
 from PIL import Image
 
-from ..diffusion.noise import derive_seed
-from ..diffusion.rollback import check_scale
-from ..diffusion.schedules import TRAIN_STEPS
 from ..estimators import Estimator
 from ..estimators.base import reading_of
 from ..gate.cost import Spent
@@ -22,15 +18,13 @@ from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.outcome import kept_instead
 from ..gate.percentiles import PercentileTable
 from ..gate.relative import across_prompts
+from ..gate.ways import REFINE
 from ..prompts import check_text
 from ..quoting import quoted
-from .drawing import Drawn, Pipeline, accepts, draw
-from .entry import entered
-from .handover import start_of
+from .drawing import Drawn, Pipeline, draw
 from .identity import pipeline_name, student_of
 from .improved import channels_last, check_student, put_back
-
-REFINE, REGENERATE = "refine", "regenerate"
+from .teaching import Teaching, sampling
 
 
 @dataclass(frozen=True)
@@ -67,28 +61,15 @@ class AdaptiveResult:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A run's settings, checked. drawing, teaching: what the student's and the teacher's pipeline are called with.
-
-    scale: in which `sigma` says where refining starts; None to leave it to diffusers.
-    """
+    """A run's settings, checked. drawing: what the student's pipeline is called with; teaching: how the teacher is."""
 
     prompts: list[str]
     seeds: tuple[int, ...]
     drawing: dict[str, Any]
-    teaching: dict[str, Any]
-    teacher_steps: int
-    strategy: str
-    sigma: float
-    scale: str | None
+    teaching: Teaching
     k: float
     table: PercentileTable | None
     batch_size: int
-
-    def entered(self, teacher: Pipeline) -> AbstractContextManager[None]:
-        """While the teacher refines: its scheduler, entered at the rollback."""
-        if self.scale is None:
-            return nullcontext()
-        return entered(teacher.scheduler, self.scale, self.sigma, self.teacher_steps)
 
 
 class AdaptiveDiffusionPipeline:
@@ -153,12 +134,10 @@ class AdaptiveDiffusionPipeline:
         _check_counts(num_inference_steps_student, teacher_steps, batch_size)
         table = table or self.table
         self._check_gate(k, table, len(prompts))
-        drawing = _settings(num_inference_steps_student, student_guidance, negative_prompt)
+        drawing = sampling(num_inference_steps_student, student_guidance, negative_prompt)
         drawing |= {"height": height, "width": width}
-        teaching = _settings(teacher_steps, teacher_guidance, negative_prompt)
-        teaching |= _rollback(strategy, teacher_steps, sigma, rollback_scale)
-        entry = (teacher_steps, strategy, sigma, rollback_scale)
-        return self._run(_Plan(prompts, seeds, drawing, teaching, *entry, k, table, batch_size))
+        how = (teacher_steps, teacher_guidance, negative_prompt, sigma, rollback_scale, batch_size)
+        return self._run(_Plan(prompts, seeds, drawing, Teaching.of(strategy, *how), k, table, batch_size))
 
     def _check_gate(self, k: float, table: PercentileTable | None, count: int) -> None:
         if not 0 <= k <= 100:
@@ -179,7 +158,7 @@ class AdaptiveDiffusionPipeline:
         if decision.any_rejected:
             teacher, begun = self.teacher, time.perf_counter()
             improved = self._improve(teacher, drawn, decision, plan)
-            finals, decision = put_back(decision, pixels, improved, plan.teacher_steps)
+            finals, decision = put_back(decision, pixels, improved, plan.teaching.steps)
             each = (time.perf_counter() - begun) / len(decision.rejected)
             seconds = [own + each * (i in decision.rejected) for i, own in enumerate(seconds)]
             if any(map(decision.failed, decision.rejected)):
@@ -210,63 +189,9 @@ class AdaptiveDiffusionPipeline:
 
     def _improve(self, teacher: Pipeline, drawn: Drawn, decision: GateDecision, plan: _Plan) -> Drawn:
         """What the teacher makes of the rejected images, in their order."""
-        teacher = in_mode(teacher, takes_image=plan.strategy == REFINE)
         prompts = [plan.prompts[i] for i in decision.rejected]
         seeds = [plan.seeds[i] for i in decision.rejected]
-        if plan.strategy == REGENERATE:
-            size = {"height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
-            return draw(teacher, prompts, seeds, plan.batch_size, plan.teaching | size)
-        seeds = [derive_seed(seed, REFINE) for seed in seeds]
-        start = decision.take(start_of(drawn, self.student, teacher))
-        with plan.entered(teacher):
-            return draw(teacher, prompts, seeds, plan.batch_size, plan.teaching, start)
-
-
-def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
-    """The pipeline, or diffusers' image-to-image or text-to-image form of it over the same networks."""
-    if accepts(pipeline, "image") == takes_image:
-        return pipeline
-    form = AutoPipelineForImage2Image if takes_image else AutoPipelineForText2Image
-    try:
-        made = form.from_pipe(pipeline)
-    except ValueError:
-        kind, strategy = ("image-to-image", REFINE) if takes_image else ("text-to-image", REGENERATE)
-        raise ValueError(
-            f"the teacher {type(pipeline).__name__} has no {kind} form in diffusers; "
-            f"give one, as strategy='{strategy}' needs it"
-        ) from None
-    made.set_progress_bar_config(**getattr(pipeline, "_progress_bar_config", {}))
-    return made
-
-
-def _settings(steps: int, guidance: float, negative_prompt: str | None) -> dict[str, Any]:
-    return {"num_inference_steps": steps, "guidance_scale": guidance, "negative_prompt": negative_prompt}
-
-
-def _rollback(strategy: str, steps: int, sigma: float, scale: str | None) -> dict[str, Any]:
-    """How diffusers is asked to enter its schedule so that exactly `steps` steps are left.
-
-    Where its scheduler is entered already, all of it. Else the few pipelines that round the number of steps up, as
-    those of Stable Diffusion 3 and Flux, run one more.
-    """
-    if strategy == REGENERATE:
-        return {}
-    if strategy != REFINE:
-        raise ValueError(f"strategy is {quoted(strategy)}; choose '{REFINE}' or '{REGENERATE}'")
-    if scale is not None:
-        check_scale(scale, sigma)
-        return {"num_inference_steps": steps, "strength": 1.0}
-    if not 0 < sigma < 1:
-        raise ValueError(
-            f"sigma is {sigma:g}; choose a value between 0 and 1, or strategy='{REGENERATE}' to redraw from pure noise"
-        )
-    total = int(steps / sigma + 1)
-    if total > TRAIN_STEPS:
-        raise ValueError(
-            f"{steps} teacher steps at sigma {sigma:g} need a schedule of {total} steps, but diffusers' "
-            f"end at {TRAIN_STEPS}; choose fewer steps or a larger sigma"
-        )
-    return {"num_inference_steps": total, "strength": sigma}
+        return plan.teaching.improve(teacher, self.student, drawn.at(decision.rejected), prompts, seeds)
 
 
 def _prompts(prompt: str | Sequence[str]) -> list[str]:

@@ -18,7 +18,8 @@ from diffusers import (
 
 from adaptive_diffusion.diffusion.noise import derive_seed
 from adaptive_diffusion.gate.percentiles import PercentileTable
-from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
+from adaptive_diffusion.standalone.teaching import in_mode
 from tests.pure.tiny import (
     PROMPTS,
     QUICK,

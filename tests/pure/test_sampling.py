@@ -11,7 +11,8 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 from adaptive_diffusion.standalone import demo
 from adaptive_diffusion.standalone.oracle import ExactJudge
-from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
+from adaptive_diffusion.standalone.teaching import in_mode
 from benchmarks import demo_images, drawing
 from benchmarks.ways import STUDENT, Way
 from training import evaluate, ratings, sampling, table
