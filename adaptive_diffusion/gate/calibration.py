@@ -1,6 +1,6 @@
 """Calibrating: what is found of many prompts, journalled as it comes, and saved as a table, or as pairs for a gate."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -13,8 +13,10 @@ from .percentiles import PercentileTable
 from .student import Student, differences
 
 JOURNAL = ".journal"
+CHUNK = 32
 Found = tuple[int, Columns]
 Made = TypeVar("Made", covariant=True)
+T = TypeVar("T")
 
 
 class Work(Protocol[Made]):
@@ -47,8 +49,7 @@ class Task:
     @property
     def batches(self) -> list[range]:
         """The numbers of the prompts that are drawn together."""
-        total = len(self.prompts)
-        return [range(first, min(first + self.batch, total)) for first in range(0, total, self.batch)]
+        return batches_of(len(self.prompts), self.batch)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -91,6 +92,17 @@ def calibrate(
     return made
 
 
+def batches_of(total: int, batch: int) -> list[range]:
+    """The numbers of the prompts that are drawn together, of so many at most."""
+    return [range(first, min(first + batch, total)) for first in range(0, total, batch)]
+
+
+def chunks(batches: Sequence[T], batch: int) -> Iterator[Sequence[T]]:
+    """The batches, of so many images each, in parts of CHUNK images: in each part the models take turns once."""
+    size = max(1, CHUNK // batch)
+    return (batches[i : i + size] for i in range(0, len(batches), size))
+
+
 def draw_missing(
     journal: Journal,
     batches: Iterable[range],
@@ -100,7 +112,8 @@ def draw_missing(
 ) -> None:
     """Draw those of the batches that the journal lacks; see `calibrate`."""
     rows = journal.of(series)
-    for first, columns in draw([batch[0] for batch in batches if not {*batch} <= rows.keys()]):
+    missing = [batch[0] for batch in batches if not {*batch} <= rows.keys()]
+    for first, columns in draw(missing) if missing else ():
         journal.add(first, columns, series)
         tell(scores_of(rows))
 

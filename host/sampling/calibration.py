@@ -1,30 +1,39 @@
 """Scores of a student's images for many prompts, in bounded memory and so that nothing is done twice."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import comfy.model_management
 import torch
 
 import nodes as core
 
-from ...adaptive_diffusion.digest import weights_digest
 from ...adaptive_diffusion.estimators.base import check_prompts
-from ...adaptive_diffusion.gate.calibration import Found, Task
+from ...adaptive_diffusion.gate.calibration import Found, Task, chunks
+from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.student import Student
 from ...adaptive_diffusion.quoting import unquoted
 from ..estimator import HostedEstimator
 from ..rows.conditioning import Conditioning
-from ..rows.latents import row_noise
+from ..rows.latents import Latent, row_noise
 from .call import Silent
 from .drawing import Drawing, draw_all
+from .identity import vae_digest
 from .samplers import sampler_names
 from .schedules import STUDENT, scheduler_names
-from .student import plan_student
+from .student import plan_student, redrawn
 
-CHUNK = 32
 NEEDED = ("steps", "cfg", "sampler", "scheduler", "width", "height")
+
+
+class TimedDrawn(NamedTuple):
+    """The latent of a batch, what each of its images took, and the seconds of one on average."""
+
+    latent: Latent
+    spent: tuple[Spent, ...]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,12 @@ class Calibration:
     @property
     def described(self) -> Task:
         """What its journal and its table say of it."""
-        student = replace(self.student, vae=weights_digest(self.vae.first_stage_model.state_dict()))
+        student = replace(self.student, vae=vae_digest(self.vae))
         return Task(self.judge.described.settings, student, self.prompts, self.seed, self.batch)
+
+    def rows(self, first: int) -> range:
+        """The numbers of the prompts of the batch that begins with this one."""
+        return range(first, min(first + self.batch, len(self.prompts)))
 
 
 def check(task: Calibration) -> None:
@@ -75,37 +88,54 @@ def check(task: Calibration) -> None:
 def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Found]:
     """The scores of the batches that begin with these prompts, one batch after the other.
 
-    The models take turns once per CHUNK images, not once per batch: all texts, all drawings, then image by image.
+    The models take turns once per chunk, not once per batch: all texts, all drawings, then image by image.
     """
-    size = max(1, CHUNK // task.batch)
-    for i in range(0, len(starts), size):
-        drawn = _draw(task, starts[i : i + size])
-        for first, latent in zip(starts[i : i + size], drawn, strict=True):
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            images = core.VAEDecode().decode(task.vae, latent)[0]
-            yield first, {"scores": task.judge.score(images, task.prompts[first : first + task.batch])}
+    for chunk in chunks(starts, task.batch):
+        for first, drawn in zip(chunk, draw_batches(task, chunk), strict=True):
+            images = decode(task.vae, drawn.latent)
+            yield first, {"scores": task.judge.score(images, [task.prompts[i] for i in task.rows(first)])}
 
 
-def _draw(task: Calibration, starts: Sequence[int]) -> list[dict[str, torch.Tensor]]:
-    """The latents of the batches that begin with these prompts."""
-    numbers = [range(first, min(first + task.batch, len(task.prompts))) for first in starts]
-    texts = {i: core.CLIPTextEncode().encode(task.clip, task.prompts[i])[0] for batch in numbers for i in batch}
+def draw_batches(task: Calibration, starts: Sequence[int], candidate: int = 0) -> list[TimedDrawn]:
+    """The latents of the batches that begin with these prompts; candidate: above 0 for Best of N's further ones."""
+    texts = {i: encode(task.clip, task.prompts[i]) for first in starts for i in task.rows(first)}
     pattern = _pattern(task)[0]
-    batches = [[_drawing(pattern, task.seed + i, texts[i]) for i in batch] for batch in numbers]
-    return [
-        {"samples": torch.cat([drawn.latent["samples"] for drawn in draw_all(drawings, task.batch, Silent())])}
-        for drawings in batches
-    ]
+    batches = [[_drawing(pattern, task.seed + i, texts[i], candidate) for i in task.rows(first)] for first in starts]
+    return [_drawn(drawings) for drawings in batches]
+
+
+def encode(clip: Any, prompt: str) -> Conditioning:
+    return core.CLIPTextEncode().encode(clip, prompt)[0]
+
+
+def decode(vae: Any, latent: Latent) -> torch.Tensor:
+    """Images (B, H, W, 3) of a batch; where the run is interrupted, it ends here."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    return core.VAEDecode().decode(vae, latent)[0]
+
+
+def empty(task: Calibration) -> Latent:
+    """The latent that a batch of one begins with."""
+    student: Any = task.student
+    return core.EmptyLatentImage().generate(student.width, student.height, 1)[0]
 
 
 def _pattern(task: Calibration) -> tuple[Drawing, Student]:
     """How Student Sample draws a batch of one, but for seed and prompt, and who it is."""
     student: Any = task.student
-    empty = core.EmptyLatentImage().generate(student.width, student.height, 1)[0]
     how = (student.steps, student.cfg, student.sampler, student.scheduler)
-    return plan_student(task.model, [], empty, task.seed, *how, denoise=1.0, negative=task.negative)
+    return plan_student(task.model, [], empty(task), task.seed, *how, denoise=1.0, negative=task.negative)
 
 
-def _drawing(pattern: Drawing, seed: int, positive: Conditioning) -> Drawing:
-    noise = row_noise(pattern.latent, pattern.rows, seed)
-    return replace(pattern, positive=positive, noise=noise, seed=seed)
+def _drawn(drawings: Sequence[Drawing]) -> TimedDrawn:
+    """The images of one batch, drawn together."""
+    begun = time.perf_counter()
+    parts = draw_all(drawings, len(drawings), Silent())
+    samples = torch.cat([part.latent["samples"] for part in parts])
+    spent = tuple(each for part in parts for each in part.spent)
+    return TimedDrawn({"samples": samples}, spent, (time.perf_counter() - begun) / len(drawings))
+
+
+def _drawing(pattern: Drawing, seed: int, positive: Conditioning, candidate: int) -> Drawing:
+    own = replace(pattern, positive=positive, noise=row_noise(pattern.latent, pattern.rows, seed), seed=seed)
+    return redrawn(own, list(own.rows), candidate) if candidate else own

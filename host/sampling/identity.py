@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ...adaptive_diffusion.digest import digest, sampled
+from ...adaptive_diffusion.digest import digest, sampled, weights_digest
 from ...adaptive_diffusion.gate.student import PLAIN
 from ..rows.conditioning import Conditioning
 
@@ -35,6 +35,11 @@ def patch_digest(model: Any) -> str:
 def conditioning_digest(conditioning: Conditioning | None) -> str | None:
     """Letters that differ for another conditioning; None for none."""
     return None if conditioning is None else digest(list(_told(conditioning)))
+
+
+def vae_digest(vae: Any) -> str:
+    """Letters that differ for another decoder."""
+    return weights_digest(vae.first_stage_model.state_dict())
 
 
 def dtype_name(model: Any) -> str:

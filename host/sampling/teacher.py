@@ -13,6 +13,7 @@ from ...adaptive_diffusion.gate.decision import GateDecision
 from ...adaptive_diffusion.gate.outcome import kept_instead
 from ...adaptive_diffusion.gate.verdicts import Verdicts
 from ..rows.latents import Latent, emptied, fit_to_model, rejected_positions, row_noise, take, with_samples
+from .call import Silent
 from .drawing import Drawing, Drawn, draw_all
 from .samplers import make_sampler
 from .schedules import ModelSchedule, enter, entered_sigmas, full_sigmas
@@ -29,12 +30,14 @@ def improve(
     inputs: dict[str, Sequence[Any]],
     plan: Callable[[GateDecision, Settings, Latent], Plan],
     payer: str,
+    progress: Silent | None = None,
 ) -> list[Latent]:
     """The latents of every batch's rejected images, improved, for the batches that have any.
 
     inputs: each one's values as the node got them; of rollback, one may come for each image. plan: makes the drawings
     of a batch from its settings and the latent of its rejected images, with each drawing's places among these; images
     without a drawing stay as they are. payer: the id of the node on whose account each image's costs are written.
+    progress: as `draw_all` takes it.
     """
     verdicts = verdicts.fitted([len(latent["samples"]) for latent in inputs["latent"]])
     planned = [
@@ -45,7 +48,7 @@ def improve(
     ]
     drawings = [drawing for *_, placed in planned for _, drawing in placed]
     with timed(TEACHER, sum(len(drawing.rows) for drawing in drawings)):
-        drawn = iter(draw_all(drawings, max_batch))
+        drawn = iter(draw_all(drawings, max_batch, progress))
     return [
         _put_back(decision, part, [(places, next(drawn)) for places, _ in placed], payer)
         for decision, part, placed in planned
