@@ -24,8 +24,9 @@ from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone import demo
 from adaptive_diffusion.standalone.counting import counting
 from adaptive_diffusion.standalone.oracle import grade
-from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline, in_mode
+from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 from adaptive_diffusion.standalone.scenes import Scene
+from adaptive_diffusion.standalone.teaching import in_mode
 from benchmarks.memory import apart, peak_of
 from benchmarks.official import OfficialSteps, generators
 from benchmarks.timing import Seconds, median, median_ratio, table, timed

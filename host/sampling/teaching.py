@@ -14,8 +14,8 @@ from ...adaptive_diffusion.gate.decision import QualityScores, decide
 from ...adaptive_diffusion.gate.teacher import Teacher
 from ...adaptive_diffusion.gate.verdicts import Verdicts
 from ...adaptive_diffusion.gate.ways import REFINE, REGENERATE, STRATEGIES
+from ...adaptive_diffusion.images import replaces
 from ...adaptive_diffusion.quoting import quoted
-from ..rows.batches import is_blank
 from ..rows.conditioning import Conditioning
 from ..rows.latents import Latent
 from .calibration import Calibration, TimedDrawn, encode
@@ -112,11 +112,11 @@ def _encoded(vae: Any, images: torch.Tensor) -> Latent:
 
 
 def as_merged(images: torch.Tensor, students: torch.Tensor | None) -> torch.Tensor:
-    """The teacher's images (B, H, W, 3); the student's where one is black all over and the student's is not."""
+    """The teacher's images (B, H, W, 3); the student's where one may not take its place."""
     if students is None or images.shape != students.shape:
         return images
-    black = [place for place in range(len(images)) if is_blank(images, place) and not is_blank(students, place)]
-    return images if not black else images.index_copy(0, torch.tensor(black), students[black])
+    broken = [place for place in range(len(images)) if not replaces(images[place], students[place])]
+    return images if not broken else images.index_copy(0, torch.tensor(broken), students[broken])
 
 
 def _taught(
