@@ -22,10 +22,12 @@ from .table_from_scores import TableFromScores
 from .teacher_refine import TeacherRefine
 from .teacher_regenerate import TeacherRegenerate
 from .threshold_gate import ThresholdGate
+from .vision_judge import VisionJudge
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDemoModels,
     LoadEstimator,
+    VisionJudge,
     LoadPrompts,
     SamplingPreset,
     LCMGuidance,

@@ -1,0 +1,77 @@
+"""A text encoder of ComfyUI as a quality estimator: it judges with the memory that it already has."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import comfy.model_management
+import torch
+from torch.utils.weak import WeakIdKeyDictionary
+
+from ..adaptive_diffusion.estimators.base import Reading, check_images, prompt_per_image
+from ..adaptive_diffusion.estimators.vlm import Questions, VisionJudge
+from ..adaptive_diffusion.estimators.vlm.judge import Answers
+from ..adaptive_diffusion.estimators.vlm.resize import fitting
+from ..adaptive_diffusion.estimators.vlm.trial import check_answering
+from ..adaptive_diffusion.gate.judge import Judge
+from .vision_network import ClipNetwork
+
+MOST_KEPT = 2**30
+
+
+class HostedVisionJudge:
+    """A `VisionJudge` of a CLIP, which ComfyUI loads and frees as before; the value of a QUALITY_ESTIMATOR link.
+
+    What it saw in an image is kept, on the CPU, for as long as ComfyUI keeps the images, up to MOST_KEPT bytes in all.
+    """
+
+    def __init__(self, clip: Any, questions: Questions):
+        self.network = ClipNetwork(clip)
+        self.estimator = VisionJudge(self.network, questions)
+        self.patcher = clip.patcher
+        self._seen: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self._tried = False
+
+    @property
+    def described(self) -> Judge:
+        """The judge as a percentile table records it."""
+        return Judge.of(self.estimator)
+
+    def score(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
+        """One score per image of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
+        return self.read(images, prompts).scores.tolist()
+
+    def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
+        """The scores, and as features the log-odds of every answer."""
+        check_images(images)
+        texts = prompt_per_image(prompts, len(images)) if self.estimator.uses_prompt else [""] * len(images)
+        self._load(images, texts)
+        with comfy.model_management.cuda_device_context(self.patcher.load_device):
+            return self.estimator.reading(self._answers(images, texts))
+
+    def _answers(self, images: torch.Tensor, texts: Sequence[str]) -> Answers:
+        if not self._tried:
+            check_answering(self.network)
+            self._tried = True
+        found = []
+        for number, text in enumerate(texts):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            found.append(self.estimator.answer(self._looked(images, number), [text]))
+        return Answers(*map(torch.cat, zip(*found, strict=True)))
+
+    def _looked(self, images: torch.Tensor, number: int) -> torch.Tensor:
+        """What it sees of one image, on the device that it computes on."""
+        seen = self._seen.setdefault(images, {})
+        if number not in seen:
+            looked = self.estimator.encode(images[number : number + 1])
+            kept = sum(each.nbytes for batch in self._seen.values() for each in batch.values())
+            if kept + looked.nbytes > MOST_KEPT:
+                return looked
+            seen[number] = looked.cpu()
+        return seen[number].to(self.patcher.load_device)
+
+    def _load(self, images: torch.Tensor, texts: Sequence[str]) -> None:
+        """Bring the weights in, with room for one image and all questions on it."""
+        questions = len(self.estimator.questions.all)
+        tokens = questions * max(map(self.estimator.count_tokens, dict.fromkeys(texts)))
+        needed = self.network.memory(*fitting(*images.shape[1:3]), questions, tokens)
+        comfy.model_management.load_models_gpu([self.patcher], memory_required=needed)
