@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+from .gate.checked import Answered, answered
 from .gate.cost import Spent
 from .gate.decision import GateDecision
 
@@ -18,7 +19,8 @@ def record(
 ) -> list[dict[str, Any]]:
     """One JSON-ready dict per image: index, prompt, seed, score, table, threshold, verdict (a word of `outcome`), taken
     (whether the improved image is the final one), final_score, steps, evaluations of a network. What is unknown or not
-    finite is None.
+    finite is None. Of a judge that is asked questions also probability (of Yes to that on the prompt), checks (of each)
+    and reasons.
 
     seeds: one per image, else the student's. final_scores: one per rejected image, in order, or one per image.
     teacher_steps: of a rejected image whose teacher did not tell what it took. first: the first image's index.
@@ -28,6 +30,7 @@ def record(
     _check_count("final_scores", final_scores, [len(decision.rejected), len(decision)])
     finals = _finals(decision, final_scores, nodes)
     costs = [_cost(decision, i, teacher_steps, nodes) for i in range(len(decision))]
+    answers = answered(decision.scores)
     return [
         {
             "index": first + i,
@@ -41,9 +44,17 @@ def record(
             "final_score": finals[i].score,
             "steps": costs[i][0],
             "evaluations": costs[i][1],
+            **_answers(answers[i]),
         }
         for i, score in enumerate(decision.scores.values)
     ]
+
+
+def _answers(answers: Answered | None) -> dict[str, Any]:
+    """What a judge that is asked questions answered; nothing of another judge."""
+    if answers is None:
+        return {}
+    return {"probability": answers.probability, "checks": dict(answers.checks), "reasons": list(answers.reasons)}
 
 
 def _check_count(name: str, values: Sequence[Any], counts: Sequence[int]) -> None:

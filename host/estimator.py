@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import comfy.model_management
 import comfy.model_patcher
@@ -18,6 +19,17 @@ LARGEST_CHUNK = 64
 SHARE_OF_FREE_MEMORY = 0.5
 BYTES_PER_IMAGE = 48 * 2**20
 COPIES_OF_PIXELS = 4
+
+
+class Hosted(Protocol):
+    """What the value of a QUALITY_ESTIMATOR link does. estimator: what tells of it, as `estimators.Estimator`."""
+
+    estimator: Any
+
+    @property
+    def described(self) -> Judge: ...
+
+    def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading: ...
 
 
 class QualityNetwork(torch.nn.Module):

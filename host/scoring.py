@@ -8,7 +8,8 @@ import torch
 from ..adaptive_diffusion.digest import image_digests
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from .estimator import HostedEstimator
+from .combined import CombinedEstimator
+from .estimator import Hosted
 
 
 class Pictures(NamedTuple):
@@ -18,10 +19,18 @@ class Pictures(NamedTuple):
     prompts: tuple[str, ...]
     origin: dict[str, Any]
 
-    def scored(self, judge: HostedEstimator) -> QualityScores:
+    def scored(self, judge: Hosted) -> QualityScores:
         reading = judge.read(self.images, self.prompts)
         digests = image_digests(self.images, self.prompts)
         return QualityScores.read_by(judge.estimator, reading, prompts=self.prompts, digests=digests, **self.origin)
+
+
+def scored(judge: Hosted, batches: Sequence[Pictures]) -> tuple[list[QualityScores], list[str]]:
+    """The scores of all batches, and sentences on how they came about."""
+    if not isinstance(judge, CombinedEstimator):
+        return [batch.scored(judge) for batch in batches], []
+    before = judge.asked.copy()
+    return [batch.scored(judge) for batch in batches], judge.told(before)
 
 
 def first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Pictures]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from comfy_execution.graph_utils import ExecutionBlocker
 
+from ..adaptive_diffusion.gate.checked import answered
 from ..adaptive_diffusion.gate.decision import GateDecision
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from .rows.batches import Batch, batch_size, part
@@ -15,7 +16,7 @@ Outputs = list[Any]
 
 
 def split(decisions: Sequence[GateDecision], batches: Sequence[Batch | Conditioning]) -> tuple[Outputs, ...]:
-    """The accepted parts of the batches, the rejected ones, and the prompt and the seed of each rejected one.
+    """The accepted parts of the batches, the rejected ones, and the prompt, the seed and the reasons of each of these.
 
     Where there are none, or they are not known, a blocker stands in their place: nothing behind it runs.
     ValueError where a batch holds another number of images than were scored.
@@ -27,7 +28,7 @@ def split(decisions: Sequence[GateDecision], batches: Sequence[Batch | Condition
     accepted = [_part(judged, batch, judged.accepted) for judged, batch in pairs if judged.accepted]
     rejected = [_part(judged, batch, judged.rejected) for judged, batch in pairs if judged.rejected]
     rejecting = [decision for decision in verdicts if decision.any_rejected]
-    return accepted or _blocked(), rejected or _blocked(), _prompts(rejecting), _seeds(rejecting)
+    return accepted or _blocked(), rejected or _blocked(), _prompts(rejecting), _seeds(rejecting), _reasons(rejecting)
 
 
 def _part(decision: GateDecision, batch: Batch | Conditioning, positions: Sequence[int]) -> Batch | Conditioning:
@@ -55,6 +56,14 @@ def _seeds(rejecting: Sequence[GateDecision]) -> Outputs:
     if None in found:
         return _blocked("the seeds are not known; link Student Sample's student to Threshold Gate")
     return [*found] or _blocked()
+
+
+def _reasons(rejecting: Sequence[GateDecision]) -> Outputs:
+    """The names of all checks that a rejected image of the batch failed; "" where none was asked, or failed."""
+    failed = [
+        [name for each in answered(decision.seen_again) if each for name in each.reasons] for decision in rejecting
+    ]
+    return [", ".join(dict.fromkeys(names)) for names in failed] or _blocked()
 
 
 def _blocked(why: str | None = None) -> Outputs:

@@ -7,6 +7,7 @@ from ..host.files.tables import sweep_tables
 from .best_of_n import BestOfN
 from .budget import Budget
 from .calibrate import Calibrate
+from .combine_estimators import CombineEstimators
 from .lcm_guidance import LCMGuidance
 from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
@@ -28,6 +29,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadDemoModels,
     LoadEstimator,
     VisionJudge,
+    CombineEstimators,
     LoadPrompts,
     SamplingPreset,
     LCMGuidance,

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
+from ..adaptive_diffusion.gate.checked import answered, told_answers
 from ..host.node import AdaptiveNode, DecisionLink, EstimatorLink, ScoresLink
-from ..host.scoring import first_look, second_look
+from ..host.scoring import first_look, scored, second_look
 from ..host.shown import show_text
 from ..host.thumbnails import thumbnails
 
@@ -47,26 +48,35 @@ class QualityScore(AdaptiveNode):
                 io.Float.Output(
                     display_name="values", is_output_list=True, tooltip="The same scores as plain numbers."
                 ),
+                io.String.Output(
+                    display_name="reasons",
+                    is_output_list=True,
+                    tooltip="For each image the names of the checks it failed, from Judge from Text Encoder.",
+                ),
             ],
         )
 
     @classmethod
     def run(cls, estimator, images, prompt=("",), decision=None):
         batches = second_look(images, prompt, decision) if decision else first_look(images, prompt)
-        scores = [batch.scored(estimator) for batch in batches]
+        scores, told = scored(estimator, batches)
         values = [value for group in scores for value in group.values]
+        answers = [answered(group) for group in scores]
         judge = estimator.estimator
         cut = judge.cut([text for batch in batches for text in batch.prompts])
-        show_text(cls.hidden, "\n".join([_listed(judge.name, values), *cut]))
+        show_text(cls.hidden, "\n".join([_listed(judge.name, values), *told, *cut]))
         shown = {
             "estimator": judge.name,
             "dtype": judge.dtype,
             "scores": [list(group.values) for group in scores],
             "truncated": cut,
+            **told_answers(answers),
         }
         small = thumbnails(image for batch in batches for image in batch.images)
         ui = {"adaptive_scores": [shown], "adaptive_thumbnails": small}
-        return io.NodeOutput(scores or [ExecutionBlocker(None)], values or [ExecutionBlocker(None)], ui=ui)
+        reasons = [", ".join(each.reasons) if each else "" for group in answers for each in group]
+        nothing = [ExecutionBlocker(None)]
+        return io.NodeOutput(scores or nothing, values or nothing, reasons or nothing, ui=ui)
 
 
 def _listed(name: str, values: Sequence[float]) -> str:

@@ -36,6 +36,11 @@ class Split(AdaptiveNode):
                 io.Int.Output(
                     display_name="seeds", is_output_list=True, tooltip="The student's seed of each rejected batch."
                 ),
+                io.String.Output(
+                    display_name="reasons",
+                    is_output_list=True,
+                    tooltip="The checks that images of each rejected batch failed, to be added to its prompt.",
+                ),
             ],
         )
 

@@ -30,8 +30,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--judge",
         action="append",
         metavar="FILE",
-        help="an estimator's weight file, demo, or oracle (the exact grader of the demo scenes); may be repeated "
-        "(demo, unless there is --fid)",
+        help="an estimator's weight file, demo, oracle (the exact grader of the demo scenes), or vlm:FOLDER of a "
+        "Qwen3-VL from Hugging Face; may be repeated (demo, unless there is --fid)",
     )
     parser.add_argument("--fid", type=Path, metavar="FOLDER", help="images to measure FID against")
     parser.add_argument("--fid-weights", type=Path, metavar="FILE", help="FID's Inception v3")

@@ -53,7 +53,11 @@ def add_student(parser: argparse.ArgumentParser) -> None:
 
 
 def add_estimator(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--estimator", metavar="FILE", help="what scores: a weight file (with the demo student: demo)")
+    parser.add_argument(
+        "--estimator",
+        metavar="FILE",
+        help="what scores: a weight file, or vlm:FOLDER of a Qwen3-VL from Hugging Face (with the demo student: demo)",
+    )
     add_scoring(parser)
 
 

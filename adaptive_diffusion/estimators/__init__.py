@@ -8,6 +8,7 @@ import torch
 from ..quoting import quoted
 from . import blip_reward, clip_scores
 from .base import Estimator
+from .heads import refuse_heads
 from .weights import EXTENSIONS, Shapes, read, shapes
 
 __all__ = ["DTYPES", "EXTENSIONS", "Estimator", "kind_of", "load"]
@@ -47,6 +48,7 @@ def _kind(name: str, found: Shapes) -> str:
         return blip_reward.KIND
     if kind := clip_scores.recognises(found):
         return kind
+    refuse_heads(name, found)
     raise ValueError(
         f"{quoted(name)} is not a quality estimator; expected the weights of ImageReward, CycleReward, HPSv2.1, "
         f"PickScore, CLIP ViT-L/14 or the LAION aesthetic predictor, found {quoted(next(iter(found), 'none'))}"

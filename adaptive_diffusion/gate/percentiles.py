@@ -105,6 +105,15 @@ class PercentileTable:
             )
         return float(numpy.interp(k, knots, [self.percentiles[x] for x in knots]))
 
+    def percentiles_of(self, scores: Sequence[float]) -> numpy.ndarray:
+        """Where scores lie among the raw ones, at least 2, each 0..100: `threshold` makes the score of it again.
+
+        Of equal ones the middle; 0 and 100 beyond the least and the greatest.
+        """
+        values, first, copies = numpy.unique(self.scores, return_index=True, return_counts=True)
+        last = len(self.scores) - 1
+        return numpy.interp(scores, values, first + (copies - 1) / 2, 0, last) * 100 / last
+
     def merge(self, other: "PercentileTable") -> "PercentileTable":
         """The table of both tables' raw scores, the same whichever comes first; it is called as this one.
 

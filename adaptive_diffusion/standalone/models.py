@@ -9,6 +9,7 @@ import torch
 from .. import estimators
 from ..bundled import TABLES
 from ..estimators import Estimator
+from ..estimators.vlm import local
 from ..estimators.weights import SAFETENSORS
 from ..gate.percentiles import PercentileTable
 from ..prompts import check_text
@@ -17,7 +18,7 @@ from . import demo
 from .drawing import Pipeline
 from .loading import INDEX, is_model, open_pipeline
 
-DEMO = "demo"
+DEMO, VLM = "demo", "vlm:"
 OFFICIAL = {
     "student": {"steps": 4, "cfg": 8.0},
     "teacher": {"steps": 12, "steps_alone": 12, "cfg": 8.0, "rollback": 0.7},
@@ -66,7 +67,9 @@ def load_teacher(name: str, device: str, dtype: str) -> Pipeline:
 
 
 def load_estimator(name: str, device: str, clip_tokenizer: Path | None, clip_vision: Path | None) -> Estimator:
-    """The demo's estimator or that of a file, on `device`, in float32."""
+    """The demo's estimator, that of a file, or or the judge that a `vlm:FOLDER` makes; on `device`, in float32."""
+    if name.startswith(VLM):
+        return local.load(Path(name.removeprefix(VLM)), device=device)
     if name == DEMO:
         estimator = demo.load_estimator()
     else:
