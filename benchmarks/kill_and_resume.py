@@ -30,7 +30,7 @@ class Trial:
     """A run of generate in `folder`, and what is known of it since the last kill."""
 
     def __init__(self, prompts: Path, folder: Path, batch: int):
-        options = ["--prompts", str(prompts), "--out", str(folder), "--batch", str(batch)]
+        options = ["--prompts", str(prompts), "--out", str(folder), "--batch", str(batch), "--unit", str(batch)]
         self.command = [sys.executable, "-m", "adaptive_diffusion", "generate", *options]
         self.folder = folder
         self.recorded: list[tuple[runs.Record, int, int]] = []

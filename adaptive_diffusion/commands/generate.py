@@ -33,6 +33,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("prompt", nargs="?", help="what to draw, where there is no file of prompts")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the images")
     add_prompts(parser, required=False)
+    parser.add_argument(
+        "--unit",
+        type=positive,
+        metavar="N",
+        help="images drawn and kept together: a larger one fills the teacher's batches better, and loses more when it "
+        "is stopped (64)",
+    )
     parser.add_argument("--pictures", type=positive, default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
     parser.add_argument(
@@ -66,7 +73,7 @@ def run(chosen: argparse.Namespace) -> str:
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
     table = models.load_table(chosen.table) if chosen.table else None
     about = _about(chosen, prompts, table)
-    with runs.opened(chosen.out, about, prompts, chosen.batch) as kept:
+    with runs.opened(chosen.out, about, prompts, chosen.unit) as kept:
         if kept.missing:
             _draw(chosen, kept, prompts, table)
         return _summary(kept)
@@ -142,7 +149,7 @@ def _pipeline(chosen: argparse.Namespace) -> "AdaptiveDiffusionPipeline":
 
 
 def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
-    """What the pipeline is called with for every batch."""
+    """What the pipeline is called with for every unit."""
     width, height = chosen.size or (None, None)
     return {
         "num_inference_steps_student": chosen.student_steps,
@@ -156,6 +163,7 @@ def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
         "height": height,
         "width": width,
         "rollback_scale": chosen.rollback_scale,
+        "batch_size": chosen.batch,
     }
 
 

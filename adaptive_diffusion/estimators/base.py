@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..digest import digest, weights_digest
+from ..parts import parts
 from ..prompts import check_text, cut
 
 
@@ -102,6 +103,12 @@ def reading_of(estimator: Any, images: torch.Tensor, prompts: Sequence[str]) -> 
         return estimator.read(images, prompts)
     scores = estimator.score(images, prompts)
     return Reading(scores, scores.new_empty(len(scores), 0))
+
+
+def read_in_batches(estimator: Any, images: torch.Tensor, prompts: Sequence[str], size: int) -> Reading:
+    """As `reading_of`, `size` images at a time."""
+    read = [reading_of(estimator, images[rows], prompts[rows]) for rows in parts(len(images), size)]
+    return Reading(*map(torch.cat, zip(*read, strict=True)))
 
 
 def check_images(images: torch.Tensor) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..locks import locked
+from ..parts import parts
 from ..prompts import described
 from ..quoting import quoted
 from .journal import SCORES, Columns, Journal, Row, scores_of, stacked
@@ -94,7 +95,7 @@ def calibrate(
 
 def batches_of(total: int, batch: int) -> list[range]:
     """The numbers of the prompts that are drawn together, of so many at most."""
-    return [range(first, min(first + batch, total)) for first in range(0, total, batch)]
+    return [range(rows.start, rows.stop) for rows in parts(total, batch)]
 
 
 def chunks(batches: Sequence[T], batch: int) -> Iterator[Sequence[T]]:

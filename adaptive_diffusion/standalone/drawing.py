@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..gate.cost import Spent
+from ..parts import parts
 from .counting import counting
 
 Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
@@ -70,15 +71,14 @@ def draw(
     settings: what else the pipeline is called with; None and a negative prompt it does not take are left out.
     images: (B, C, H, W) pixels or latents to start from, for image-to-image.
     """
-    parts = []
-    for start in range(0, len(prompts), batch_size):
-        rows = slice(start, start + batch_size)
+    drawn = []
+    for rows in parts(len(prompts), batch_size):
         inputs = {} if images is None else {"image": images[rows]}
-        parts.append(_draw_batch(pipeline, prompts[rows], seeds[rows], {**settings, **inputs}))
-    latents = [part.latents for part in parts if part.latents is not None]
-    evaluations = tuple(count for part in parts for count in part.evaluations)
-    pixels = torch.cat([part.pixels for part in parts])
-    return Drawn(pixels, torch.cat(latents) if latents else None, parts[0].steps, evaluations)
+        drawn.append(_draw_batch(pipeline, prompts[rows], seeds[rows], {**settings, **inputs}))
+    latents = [part.latents for part in drawn if part.latents is not None]
+    evaluations = tuple(count for part in drawn for count in part.evaluations)
+    pixels = torch.cat([part.pixels for part in drawn])
+    return Drawn(pixels, torch.cat(latents) if latents else None, drawn[0].steps, evaluations)
 
 
 def _draw_batch(pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]) -> Drawn:

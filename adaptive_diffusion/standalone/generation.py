@@ -15,17 +15,17 @@ def generate(
     seeds: Sequence[int],
     settings: Mapping[str, Any],
 ) -> Iterator[Sequence[Record]]:
-    """Draw what the run misses in batches; yields the records of the images of each once they are on disk.
+    """Draw what the run misses, unit by unit; yields the records of the images of each once they are on disk.
 
-    settings: what else the pipeline is called with. The batches begin where they did before an interruption, so that
-    the images do not depend on it.
+    settings: what else the pipeline is called with. The rejected images of a unit are the teacher's together, so that
+    its batches are nearly full.
     """
-    for rows in run.batches:
-        result = pipeline(prompts[rows], seed=seeds[rows], batch_size=run.batch, **settings)
-        yield run.add(result.images, _records(result, rows.start))
+    for rows in run.units:
+        result = pipeline(prompts[rows], seed=seeds[rows], **settings)
+        yield run.add(result.images, records(result, rows.start))
 
 
-def _records(result: AdaptiveResult, first: int) -> list[Record]:
+def records(result: AdaptiveResult, first: int) -> list[Record]:
     """What is kept of each image: as AdaptiveReport's record, with what it took and its file."""
     entries = record(result.decision, result.seeds, first=first)
     return [

@@ -12,7 +12,7 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from ..estimators import Estimator
-from ..estimators.base import reading_of
+from ..estimators.base import read_in_batches
 from ..gate.cost import Spent
 from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.outcome import kept_instead
@@ -170,7 +170,7 @@ class AdaptiveDiffusionPipeline:
 
     def _judge(self, drawn: Drawn, plan: _Plan) -> GateDecision:
         judge = self.estimator
-        reading = reading_of(judge, channels_last(drawn.pixels), plan.prompts)
+        reading = read_in_batches(judge, channels_last(drawn.pixels), plan.prompts, plan.batch_size)
         scores = QualityScores.read_by(judge, reading, prompts=tuple(plan.prompts))
         table = plan.table or PercentileTable.from_scores("this run", scores.values, scores.judge.settings)
         height, width = drawn.pixels.shape[2:]

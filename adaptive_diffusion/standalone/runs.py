@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..files import append_lines, keep_lines, sweep, whole_lines, write_atomically, write_together
 from ..locks import held
+from ..parts import parts
 from ..prompts import MOST_PROMPTS, continues
 from ..quoting import quoted
 from ..reading import Unreadable, parse_json, read_json, told
@@ -19,6 +20,7 @@ from ..reading import Unreadable, parse_json, read_json, told
 FORMAT = "adaptive-diffusion run"
 VERSION = 1
 RECORDS, ABOUT, LOCK = "images.jsonl", "run.json", ".lock"
+UNIT = 64
 DIGITS = len(str(MOST_PROMPTS - 1))
 Record = dict[str, Any]
 _BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
@@ -27,15 +29,17 @@ _BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 class Run:
     """A run that this process alone may go on with; see `opened`.
 
-    records: of the images that were drawn, in the prompts' order; whole batches only.
+    unit: how many images are drawn and kept together. Which ones follows from their numbers alone, so that neither an
+    interruption nor another process changes an image.
+    records: of the images that were drawn, in the prompts' order; whole units only.
     lost: files of images that have a record, and are gone or cut.
     """
 
-    def __init__(self, folder: Path, total: int, batch: int):
-        self.folder, self.total, self.batch = folder, total, batch
+    def __init__(self, folder: Path, total: int, unit: int):
+        self.folder, self.total, self.unit = folder, total, unit
         lines = whole_lines(folder / RECORDS)
         if len(lines) != total:
-            lines = lines[: len(lines) // batch * batch]
+            lines = lines[: len(lines) // unit * unit]
         self.records = _parsed(folder, lines)
         keep_lines(folder / RECORDS, lines)
         _sweep_images(folder, self.records)
@@ -47,15 +51,15 @@ class Run:
         return self.total - len(self.records) + len(self.lost)
 
     @property
-    def batches(self) -> list[slice]:
-        """The batches of prompts that are still to be drawn: those with a lost image are drawn as they were."""
-        every = [slice(first, min(first + self.batch, self.total)) for first in range(0, self.total, self.batch)]
+    def units(self) -> list[slice]:
+        """The units of prompts that are still to be drawn: those with a lost image are drawn as they were."""
+        every = parts(self.total, self.unit)
         return [rows for rows in every if rows.stop > len(self.records) or self._lost_among(self.records[rows])]
 
     def add(self, images: Sequence[Image.Image], records: Sequence[Record]) -> Sequence[Record]:
-        """Keep one of the `batches`; the records of those images that were not there yet.
+        """Keep one of the `units`; the records of those images that were not there yet.
 
-        First the images, each under its record's name, then the records of a batch that has none.
+        First the images, each under its record's name, then the records of a unit that has none.
         """
         known = self.records[records[0]["index"] :][: len(records)]
         if known:
@@ -77,17 +81,25 @@ class Run:
 
 
 @contextmanager
-def opened(folder: Path, about: Mapping[str, Any], prompts: Sequence[str], batch: int) -> Iterator[Run]:
+def opened(folder: Path, about: Mapping[str, Any], prompts: Sequence[str], unit: int | None = None) -> Iterator[Run]:
     """The run in `folder`, begun now or gone on with; ValueError where it is another, damaged or being written.
 
     about: what must be the same for a run to go on where another stopped, as JSON; but `prompts` may begin with those
     of the other, which are then `described` there.
+    unit: how many images are drawn together; None for as many as in the run that is there, or UNIT in a new one.
     """
     busy = f"another process is writing to {quoted(folder)}; wait for it, or choose another folder"
     with held(folder / LOCK, busy):
-        _check_about(folder, json.loads(json.dumps({"format": FORMAT, "version": VERSION, **about})), prompts)
+        found = _found(folder)
+        unit = unit or (_unit_of(found) if found else UNIT)
+        _check_about(folder, found, as_json({"format": FORMAT, "version": VERSION, **about, "unit": unit}), prompts)
         sweep(folder)
-        yield Run(folder, len(prompts), batch)
+        yield Run(folder, len(prompts), unit)
+
+
+def as_json(value: Any) -> Any:
+    """The value as it is once it was written as JSON and read."""
+    return json.loads(json.dumps(value))
 
 
 def image_name(index: int) -> str:
@@ -100,28 +112,43 @@ def read(folder: Path) -> list[Record]:
 
 
 def _sweep_images(folder: Path, records: Sequence[Record]) -> None:
-    """Remove the images of a batch that was stopped before its records were written: it is drawn again."""
+    """Remove the images of a unit that was stopped before its records were written: it is drawn again."""
     recorded = {record["image"] for record in records}
     for path in folder.glob(f"{'[0-9]' * DIGITS}.png"):
         if path.name not in recorded:
             path.unlink()
 
 
-def _check_about(folder: Path, about: dict[str, Any], prompts: Sequence[str]) -> None:
-    """Begin a run, or compare it with the one that has records already."""
+def _found(folder: Path) -> dict[str, Any] | None:
+    """What run.json says of a run that has records already."""
+    return _object(folder / ABOUT) if whole_lines(folder / RECORDS) else None
+
+
+def _unit_of(about: Mapping[str, Any]) -> Any:
+    """The unit of a run; those that do not tell it were drawn batch by batch."""
+    return about.get("unit", about.get("batch"))
+
+
+def _check_about(folder: Path, found: dict[str, Any] | None, about: dict[str, Any], prompts: Sequence[str]) -> None:
+    """Begin a run, or compare it with the one that is `found`."""
     path = folder / ABOUT
     if not path.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise ValueError(f"{quoted(folder)} holds files of something else; choose another folder")
-    found = _object(path) if whole_lines(folder / RECORDS) else about
+    if found:
+        check_same_run(f"the run in {quoted(folder)}", {**found, "unit": _unit_of(found)}, about, prompts)
+    if found is None or found["prompts"] != about["prompts"]:
+        write_atomically(path, json.dumps(about, indent=1).encode() + b"\n")
+
+
+def check_same_run(name: str, found: Mapping[str, Any], about: Mapping[str, Any], prompts: Sequence[str]) -> None:
+    """ValueError, which calls the found run `name`, where it is not the one that `about` says, nor its beginning."""
     grown = continues(prompts, about["prompts"]["seed"], found.get("prompts"))
     for key in about:
         if found.get(key) != about[key] and not (grown and key == "prompts"):
             raise ValueError(
-                f"the run in {quoted(folder)} has {key} {quoted(found.get(key))} instead of {quoted(about[key])}; "
+                f"{name} has {key} {quoted(found.get(key))} instead of {quoted(about[key])}; "
                 "choose another folder, or the same settings to go on with it"
             )
-    if found is about or found["prompts"] != about["prompts"]:
-        write_atomically(path, json.dumps(about, indent=1).encode() + b"\n")
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -156,7 +183,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _check_same(known: Sequence[Record], drawn: Sequence[Record]) -> None:
-    """ValueError where a batch that is drawn again is not the one on record."""
+    """ValueError where a unit that is drawn again is not the one on record."""
     for before, now in zip(known, drawn, strict=True):
         same = all(before.get(key) == now.get(key) for key in ("prompt", "seed", "verdict"))
         if not same or not math.isclose(before.get("score", 0), now.get("score", 0), rel_tol=1e-3, abs_tol=1e-3):

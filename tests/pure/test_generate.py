@@ -20,7 +20,9 @@ from adaptive_diffusion.__main__ import main
 from adaptive_diffusion.estimators import Estimator
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.gate.student import Student, differences
+from adaptive_diffusion.parts import parts
 from adaptive_diffusion.standalone import demo, models, runs
+from adaptive_diffusion.standalone import pipeline as pipelines
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 from tests.processes import needs_fork, start
 
@@ -61,7 +63,15 @@ def files(tmp_path) -> dict[str, Path]:
 
 
 def generate(**options) -> None:
-    fixed = {"seed": SEED, "batch": BATCH, "k": K, "teacher_steps": STEPS, "student_steps": 1, "sigma": 0.6}
+    fixed = {
+        "seed": SEED,
+        "batch": BATCH,
+        "unit": BATCH,
+        "k": K,
+        "teacher_steps": STEPS,
+        "student_steps": 1,
+        "sigma": 0.6,
+    }
     given = {key: value for key, value in {**fixed, **options}.items() if value is not None}
     main(["generate", *(f"--{key.replace('_', '-')}={value}" for key, value in given.items())])
 
@@ -111,6 +121,26 @@ def test_images_scores_verdicts_and_steps_are_the_pipelines(files, capsys):
     expected = (result.pixels * 255).round().numpy()
     assert abs(pixels(files["out"]) - expected).max() <= 1
     assert re.match(rf"7 images are in .*run: {len(rejected)} went to the teacher; ", capsys.readouterr().out)
+
+
+def test_the_rejected_images_of_a_unit_fill_the_teachers_batches(files, monkeypatch):
+    rows: list[tuple[bool, int]] = []
+    draw = pipelines.draw
+
+    def watched(drawer, prompts, seeds, batch_size, *arguments):
+        rows.extend((drawer is not student, part.stop - part.start) for part in parts(len(prompts), batch_size))
+        return draw(drawer, prompts, seeds, batch_size, *arguments)
+
+    monkeypatch.setattr(pipelines, "draw", watched)
+    student = models.load_student("demo", "cpu", "float32")
+    generate(**files | {"batch": 2, "unit": 6})
+    rejected = [
+        [record["verdict"] == "rejected" for record in runs.read(files["out"])[i : i + 6]].count(True) for i in (0, 6)
+    ]
+    assert [count for teacher, count in rows if not teacher] == [2, 2, 2, 1]
+    assert [count for teacher, count in rows if teacher] == [
+        part.stop - part.start for count in rejected for part in parts(count, 2)
+    ]
 
 
 def test_the_rollbacks_scale_reaches_the_teacher_and_is_remembered(files, capsys):
@@ -307,13 +337,13 @@ def seen(folder) -> dict[str, tuple[int, int]]:
 @needs_fork
 def test_killed_at_random_moments_no_image_is_lost_drawn_twice_or_out_of_order(files, tmp_path):
     begun = time.monotonic()
-    generate(**files | {"batch": 1})
+    generate(**files | {"unit": 1})
     longest, folder, kills = time.monotonic() - begun, tmp_path / "often", 0
     for _ in range(12):
         before = seen(folder) if folder.exists() else {}
-        kills += kill_after(random.uniform(0, longest / 2), **files | {"batch": 1, "out": folder})
+        kills += kill_after(random.uniform(0, longest / 2), **files | {"unit": 1, "out": folder})
         assert before.items() <= seen(folder).items() if before else True
-    generate(**files | {"batch": 1, "out": folder})
+    generate(**files | {"unit": 1, "out": folder})
     assert kills
     assert without_seconds(folder) == without_seconds(files["out"])
     assert (pixels(folder) == pixels(files["out"])).all()
