@@ -1,11 +1,11 @@
-"""Command line: python -m adaptive_diffusion demo | generate | calibrate | evaluate | convert | merge-tables."""
+"""Command line: python -m adaptive_diffusion demo | generate | collect | calibrate | evaluate | convert ..."""
 
 import argparse
 import sys
 import warnings
 from typing import NoReturn
 
-from .commands import calibrate, convert, demo, evaluate, generate, merge_tables
+from .commands import calibrate, collect, convert, demo, evaluate, generate, merge_tables
 from .quoting import quoted
 
 
@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m adaptive_diffusion", description="Adaptive student/teacher diffusion"
     )
     commands = parser.add_subparsers(required=True)
-    for command in (demo, generate, calibrate, evaluate, convert, merge_tables):
+    for command in (demo, generate, collect, calibrate, evaluate, convert, merge_tables):
         command.add(commands)
     chosen = parser.parse_args(arguments)
     try:

@@ -46,6 +46,23 @@ def write_atomically(path: Path, data: bytes) -> None:
     write_together(path.parent, {path.name: data})
 
 
+def write_new(path: Path, data: bytes) -> bool:
+    """Write a file that is whole from its first moment, unless there is one of that name; whether there was none."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        try:
+            with partial.open("wb") as file:
+                _write(file, data, through=True)
+            os.link(partial, path)
+        except FileExistsError:
+            return False
+        finally:
+            partial.unlink(missing_ok=True)
+    sync_names(path.parent)
+    return True
+
+
 def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write each of `files`, by name, as `write_atomically` does; all of their names are on disk on return."""
     for name, data in files.items():

@@ -18,19 +18,23 @@ CAPTION = "caption"
 MOST_PROMPTS = 100_000
 
 
-def read_prompts(path: Path, column: str = CAPTION, count: int = 0, seed: int = 0) -> list[str]:
+def read_prompts(
+    path: Path, column: str = CAPTION, count: int = 0, seed: int = 0, most: int | None = MOST_PROMPTS
+) -> list[str]:
     """The different prompts of a file, in its order; or `count` of them, drawn without replacement.
 
     column: the one that is read, see `columns.read`. Blank prompts are left out.
     Drawn are those with the smallest SHA-256 of seed and prompt, smallest first: the same on every machine, and a
     larger count of the same seed begins with the same prompts. ValueError where the file has none, too few for
-    `count`, more than MOST_PROMPTS at count 0, or cannot be read; it names the line.
+    `count`, more than `most` (any number where it is None), or cannot be read; it names the line.
     """
-    if not 0 <= count <= MOST_PROMPTS:
-        raise ValueError(f"count is {count}; choose 0 for all prompts, or a number up to {MOST_PROMPTS:,}")
+    if count < 0 or (most is not None and count > most):
+        fix = "a number" if most is None else f"a number up to {most:,}"
+        raise ValueError(f"count is {count}; choose 0 for all prompts, or {fix}")
     prompts = _prompts(path, column)
-    chosen = _drawn(prompts, count, seed) if count else list(islice(_different(prompts), MOST_PROMPTS + 1))
-    _check_number(chosen, count, path.name)
+    ahead = None if most is None else most + 1
+    chosen = _drawn(prompts, count, seed) if count else list(islice(_different(prompts), ahead))
+    _check_number(chosen, count, path.name, most)
     return chosen
 
 
@@ -43,13 +47,13 @@ def every_prompt(path: Path, column: str = CAPTION) -> list[str]:
     return prompts
 
 
-def repeated(prompts: Sequence[str], pictures: int) -> list[str]:
-    """Every prompt `pictures` times in a row; ValueError where that is none, or more than MOST_PROMPTS in all."""
+def repeated(prompts: Sequence[str], pictures: int, most: int | None = MOST_PROMPTS) -> list[str]:
+    """Every prompt `pictures` times in a row; ValueError where that is none, or more than `most` in all."""
     if pictures < 1:
         raise ValueError(f"pictures is {pictures}; choose at least 1 for each prompt")
-    if len(prompts) * pictures > MOST_PROMPTS:
+    if most is not None and len(prompts) * pictures > most:
         raise ValueError(
-            f"{len(prompts):,} prompts with {pictures:,} pictures each are over {MOST_PROMPTS:,} images; "
+            f"{len(prompts):,} prompts with {pictures:,} pictures each are over {most:,} images; "
             "choose fewer pictures, or set count to draw some of the prompts"
         )
     return [prompt for prompt in prompts for _ in range(pictures)]
@@ -99,17 +103,15 @@ def _check_any(prompts: list[str], file: str) -> None:
         raise ValueError(f"{quoted(file)} holds no prompts; write at least one or choose another file")
 
 
-def _check_number(prompts: list[str], count: int, file: str) -> None:
+def _check_number(prompts: list[str], count: int, file: str, most: int | None) -> None:
     _check_any(prompts, file)
     if len(prompts) < count:
         raise ValueError(
             f"{quoted(file)} holds {len(prompts)} different prompts, fewer than count {count}; "
             "lower count, or set 0 for all"
         )
-    if len(prompts) > MOST_PROMPTS:
-        raise ValueError(
-            f"{quoted(file)} holds more than {MOST_PROMPTS:,} different prompts; set count to draw some of them"
-        )
+    if most is not None and len(prompts) > most:
+        raise ValueError(f"{quoted(file)} holds more than {most:,} different prompts; set count to draw some of them")
 
 
 def _different(prompts: Iterable[str]) -> Iterator[str]:

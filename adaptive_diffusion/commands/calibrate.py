@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..prompts import prompt_seeds, read_prompts
+from ..prompts import prompt_seeds
 from ..quoting import quoted
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, fill
-from .reading import warn_of_cut
+from .reading import prompts_of, warn_of_cut
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
-    prompts = read_prompts(chosen.prompts, chosen.column, chosen.count, chosen.seed)
+    prompts = prompts_of(chosen)
     with needing("standalone"):
         from tqdm import tqdm
 

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..prompts import described, prompt_seeds, read_prompts, repeated
+from ..prompts import MOST_PROMPTS, described, prompt_seeds, repeated
 from .libraries import needing
-from .options import add_estimator, add_prompts, add_student, fill, positive
-from .reading import warn_of_cut
+from .options import add_estimator, add_prompts, add_student, fill, positive, share
+from .reading import prompts_of, warn_of_cut
 
 if TYPE_CHECKING:
     from ..gate.percentiles import PercentileTable
@@ -31,7 +31,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         "used.",
     )
     parser.add_argument("prompt", nargs="?", help="what to draw, where there is no file of prompts")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the images")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="for the images")
+    parser.add_argument(
+        "--shard",
+        type=share,
+        metavar="I/N",
+        help="draw every N-th unit into a file of its own, so that N processes or machines draw one run in one place, "
+        "which may be such as s3://bucket/run; `collect` makes a run's folder of it",
+    )
     add_prompts(parser, required=False)
     parser.add_argument(
         "--unit",
@@ -73,7 +80,9 @@ def run(chosen: argparse.Namespace) -> str:
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
     table = models.load_table(chosen.table) if chosen.table else None
     about = _about(chosen, prompts, table)
-    with runs.opened(chosen.out, about, prompts, chosen.unit) as kept:
+    if chosen.shard:
+        return _draw_shards(chosen, about, prompts, table)
+    with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
             _draw(chosen, kept, prompts, table)
         return _summary(kept)
@@ -84,7 +93,8 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
         raise ValueError("give either a prompt or a file of them with --prompts")
     if chosen.prompt is not None:
         return repeated([chosen.prompt], chosen.pictures)
-    return repeated(read_prompts(chosen.prompts, chosen.column, chosen.count, chosen.seed), chosen.pictures)
+    most = None if chosen.shard else MOST_PROMPTS
+    return repeated(prompts_of(chosen, most), chosen.pictures, most)
 
 
 def _complete(chosen: argparse.Namespace) -> None:
@@ -123,8 +133,42 @@ def _about(chosen: argparse.Namespace, prompts: list[str], table: "PercentileTab
 def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "PercentileTable | None") -> None:
     from tqdm import tqdm
 
-    from ..gate.judge import Judge
     from ..standalone.generation import generate
+
+    pipeline = _checked_pipeline(chosen, prompts, table)
+    seeds = prompt_seeds(chosen.seed, kept.total)
+    with tqdm(total=kept.total, initial=kept.total - kept.missing, unit="image", disable=None) as bar:
+        for records in generate(pipeline, kept, prompts, seeds, {"table": table, **_settings(chosen)}):
+            bar.update(len(records))
+
+
+def _draw_shards(
+    chosen: argparse.Namespace, about: dict[str, Any], prompts: list[str], table: "PercentileTable | None"
+) -> str:
+    """Draw this share's units that are not there yet."""
+    from tqdm import tqdm
+
+    from ..scale.drawing import draw_units
+    from ..scale.sharded import opened
+    from ..scale.stores import open_store
+
+    kept = opened(open_store(chosen.out), about, prompts, chosen.unit)
+    units = kept.missing(chosen.shard)
+    seeds, drawn = prompt_seeds(chosen.seed, kept.total), 0
+    if units:
+        pipeline = _checked_pipeline(chosen, prompts, table)
+        with tqdm(total=kept.count(units), unit="image", disable=None) as bar:
+            for records in draw_units(pipeline, kept, units, prompts, seeds, {"table": table, **_settings(chosen)}):
+                bar.update(len(records))
+                drawn += len(records)
+    return f"{drawn} images were drawn; {kept.count(kept.missing())} of {kept.total} are missing in {kept.store.place}"
+
+
+def _checked_pipeline(
+    chosen: argparse.Namespace, prompts: list[str], table: "PercentileTable | None"
+) -> "AdaptiveDiffusionPipeline":
+    """What draws, once it is known that the table is its estimator's; it is told which prompts are cut."""
+    from ..gate.judge import Judge
     from ..standalone.reading import cut_by
 
     pipeline = _pipeline(chosen)
@@ -132,10 +176,7 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "P
         table.check_estimator(Judge.of(pipeline.estimator))
     warn_of_cut(cut_by("the student", pipeline.student, [*prompts, chosen.negative or ""]))
     warn_of_cut(pipeline.estimator.cut(prompts))
-    seeds = prompt_seeds(chosen.seed, kept.total)
-    with tqdm(total=kept.total, initial=kept.total - kept.missing, unit="image", disable=None) as bar:
-        for records in generate(pipeline, kept, prompts, seeds, {"table": table, **_settings(chosen)}):
-            bar.update(len(records))
+    return pipeline
 
 
 def _pipeline(chosen: argparse.Namespace) -> "AdaptiveDiffusionPipeline":

@@ -20,6 +20,14 @@ def positive(text: str) -> int:
     return number
 
 
+def share(text: str) -> tuple[int, int]:
+    """Which of how many equal shares, of "3/8"."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no share; write 1/8 to 8/8 for eight processes")
+    return int(found[1]), int(found[2])
+
+
 def size(text: str) -> tuple[int, int]:
     """Width and height of "1024" or "1024x768"."""
     sides = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
@@ -28,8 +36,9 @@ def size(text: str) -> tuple[int, int]:
     return int(sides[1]), int(sides[2] or sides[1])
 
 
-def _prompt_file(name: str) -> Path:
-    return PROMPTS.get(name, Path(name))
+def _prompt_file(name: str) -> Path | str:
+    """The file; an address as it stands."""
+    return name if "://" in name else PROMPTS.get(name, Path(name))
 
 
 def add_prompts(parser: argparse.ArgumentParser, required: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..report import record
 from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
-from .runs import Record, Run, image_name
+from .runs import Record, Run, image_name, png
 
 
 def generate(
@@ -22,7 +22,7 @@ def generate(
     """
     for rows in run.units:
         result = pipeline(prompts[rows], seed=seeds[rows], **settings)
-        yield run.add(result.images, records(result, rows.start))
+        yield run.add([*map(png, result.images)], records(result, rows.start))
 
 
 def records(result: AdaptiveResult, first: int) -> list[Record]:

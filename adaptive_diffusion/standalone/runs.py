@@ -56,10 +56,11 @@ class Run:
         every = parts(self.total, self.unit)
         return [rows for rows in every if rows.stop > len(self.records) or self._lost_among(self.records[rows])]
 
-    def add(self, images: Sequence[Image.Image], records: Sequence[Record]) -> Sequence[Record]:
+    def add(self, pictures: Sequence[bytes], records: Sequence[Record]) -> Sequence[Record]:
         """Keep one of the `units`; the records of those images that were not there yet.
 
-        First the images, each under its record's name, then the records of a unit that has none.
+        pictures: their PNG files, which come first, each under its record's name, then the records of a unit that has
+        none.
         """
         known = self.records[records[0]["index"] :][: len(records)]
         if known:
@@ -67,8 +68,8 @@ class Run:
         elif self.records and not (self.folder / RECORDS).is_file():
             raise ValueError(f"the run in {quoted(self.folder)} was removed while it was drawn; give the command again")
         fresh = self._lost_among(known) if known else records
-        drawn = {record["image"]: image for image, record in zip(images, records, strict=True)}
-        write_together(self.folder, {record["image"]: _png(drawn[record["image"]]) for record in fresh})
+        drawn = {record["image"]: picture for picture, record in zip(pictures, records, strict=True)}
+        write_together(self.folder, {record["image"]: drawn[record["image"]] for record in fresh})
         if not known:
             lines = [json.dumps(record, ensure_ascii=False).encode() for record in records]
             append_lines(self.folder / RECORDS, lines)
@@ -94,7 +95,7 @@ def opened(folder: Path, about: Mapping[str, Any], prompts: Sequence[str], unit:
         unit = unit or (_unit_of(found) if found else UNIT)
         _check_about(folder, found, as_json({"format": FORMAT, "version": VERSION, **about, "unit": unit}), prompts)
         sweep(folder)
-        yield Run(folder, len(prompts), unit)
+        yield Run(folder, about["prompts"]["count"], unit)
 
 
 def as_json(value: Any) -> Any:
@@ -114,8 +115,8 @@ def read(folder: Path) -> list[Record]:
 def _sweep_images(folder: Path, records: Sequence[Record]) -> None:
     """Remove the images of a unit that was stopped before its records were written: it is drawn again."""
     recorded = {record["image"] for record in records}
-    for path in folder.glob(f"{'[0-9]' * DIGITS}.png"):
-        if path.name not in recorded:
+    for path in folder.glob(f"{'[0-9]' * DIGITS}*.png"):
+        if path.stem.isdigit() and path.name not in recorded:
             path.unlink()
 
 
@@ -193,7 +194,8 @@ def _check_same(known: Sequence[Record], drawn: Sequence[Record]) -> None:
             )
 
 
-def _png(image: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
+    """The image's PNG file."""
     data = io.BytesIO()
     image.save(data, "PNG")
     return data.getvalue()

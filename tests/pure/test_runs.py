@@ -17,8 +17,8 @@ PROMPTS = [f"ö {i}" for i in range(TOTAL)]
 ABOUT = {"prompts": described(PROMPTS, 0), "k": 50.0, "size": (64, 64), "batch": 1}
 
 
-def image(index: int) -> Image.Image:
-    return Image.new("RGB", (4, 4), (index, 0, 0))
+def image(index: int) -> bytes:
+    return runs.png(Image.new("RGB", (4, 4), (index, 0, 0)))
 
 
 def draw(folder, about=ABOUT, units: int = TOTAL, prompts=PROMPTS, unit=UNIT) -> list[int]:
@@ -101,7 +101,7 @@ def test_killed_again_and_again_it_still_ends_with_the_same_bytes(tmp_path, whol
 
 def test_an_image_without_a_record_is_not_left_behind(tmp_path):
     draw(tmp_path, units=1)
-    image(5).save(tmp_path / runs.image_name(5))
+    (tmp_path / runs.image_name(5)).write_bytes(image(5))
     draw(tmp_path, units=0)
     assert {path.name for path in tmp_path.glob("*.png")} == {runs.image_name(i) for i in range(UNIT)}
 
@@ -180,7 +180,7 @@ def test_a_run_goes_on_with_its_own_unit_where_none_is_asked_for(tmp_path):
 
 
 def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
-    image(1).save(tmp_path / "00000.png")
+    (tmp_path / "00000.png").write_bytes(image(1))
     with pytest.raises(ValueError, match="holds files of something else; choose another folder"):
         draw(tmp_path)
     assert {name for name in content(tmp_path)} == {"00000.png"}

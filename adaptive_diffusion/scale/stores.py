@@ -1,0 +1,149 @@
+"""Where the files of a run lie: a folder, or a bucket of an object store. What is there is whole."""
+
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from ..files import write_atomically, write_new, writing
+from ..quoting import quoted, unquoted
+
+TRIES, PAUSE = 4, 0.5
+
+
+class Store(ABC):
+    """Files by their names, none of them in a folder of its own. place: as a person named it."""
+
+    place: str
+
+    @abstractmethod
+    def names(self) -> set[str]:
+        """What is there; hidden files and those that are being written are not."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """FileNotFoundError where there is none."""
+
+    @abstractmethod
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file whole, over one that was there. ValueError, in a sentence, where that cannot be."""
+
+    @abstractmethod
+    def put_new(self, name: str, data: bytes) -> None:
+        """Write a file whole, unless one is there."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Take a file away, where it is there."""
+
+
+class Folder(Store):
+    def __init__(self, folder: Path):
+        self.place, self.folder = str(folder), folder
+
+    def names(self) -> set[str]:
+        found = self.folder.iterdir() if self.folder.exists() else ()
+        return {path.name for path in found if not path.name.startswith(".")}
+
+    def read(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+    def put(self, name: str, data: bytes) -> None:
+        write_atomically(self.folder / name, data)
+
+    def put_new(self, name: str, data: bytes) -> None:
+        write_new(self.folder / name, data)
+
+    def remove(self, name: str) -> None:
+        with writing(self.folder / name):
+            (self.folder / name).unlink(missing_ok=True)
+
+
+class Bucket(Store):
+    """A place of an object store, or of any other filesystem that pyarrow opens by its address.
+
+    A call that fails is made again a few times: a name means the same bytes, whoever writes them, and one that is there
+    with all of them was written, whatever the call said of it.
+    """
+
+    def __init__(self, address: str):
+        from pyarrow import fs
+
+        self.place = without_secrets(address)
+        self._files, self._root = fs.FileSystem.from_uri(address)
+        self._everything = fs.FileSelector(self._root, allow_not_found=True)
+
+    def names(self) -> set[str]:
+        found = self._patiently(lambda: self._files.get_file_info(self._everything), "listed")
+        return {info.base_name for info in found if info.is_file}
+
+    def read(self, name: str) -> bytes:
+        def read() -> bytes:
+            with self._files.open_input_file(self._path(name)) as file:
+                return file.read()
+
+        return self._patiently(read, "read")
+
+    def put(self, name: str, data: bytes) -> None:
+        def put() -> None:
+            try:
+                with self._files.open_output_stream(self._path(name)) as file:
+                    file.write(data)
+            except OSError:
+                if not self._holds(name, data):
+                    raise
+
+        self._patiently(put, "written to")
+
+    def put_new(self, name: str, data: bytes) -> None:
+        """As pyarrow has it, which cannot ask a store to refuse: of two that write at once the later one stays."""
+        if name not in self.names():
+            self.put(name, data)
+
+    def remove(self, name: str) -> None:
+        if name in self.names():
+            self._patiently(lambda: self._files.delete_file(self._path(name)), "written to")
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _holds(self, name: str, data: bytes) -> bool:
+        try:
+            return self.read(name) == data
+        except (OSError, ValueError):
+            return False
+
+    def _patiently(self, call: Any, what: str) -> Any:
+        for attempt in range(TRIES):
+            try:
+                return call()
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                if attempt == TRIES - 1:
+                    reason = unquoted(str(error).partition("\n")[0])
+                    raise ValueError(
+                        f"{quoted(self.place)} cannot be {what} ({reason}); look at the store and run it again"
+                    ) from error
+                time.sleep(PAUSE * 2**attempt)
+
+
+def open_store(place: str) -> Store:
+    """The folder or, by an address such as s3://bucket/run, the place of an object store; ValueError for a bad one."""
+    if "://" not in place:
+        return Folder(Path(place))
+    try:
+        return Bucket(place)
+    except (ValueError, OSError) as error:
+        reason = unquoted(str(error).partition("\n")[0])
+        raise ValueError(
+            f"{quoted(without_secrets(place))} cannot be opened ({reason}); write s3://bucket/folder"
+        ) from error
+
+
+def without_secrets(address: str) -> str:
+    """A place as it may be shown: an address without the names and keys before an @, and without options."""
+    if "://" not in address:
+        return address
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
