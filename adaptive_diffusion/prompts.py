@@ -79,7 +79,12 @@ def cut(reader: str, most: int, count: Callable[[str], int], prompts: Iterable[s
 
 def prompt_seeds(seed: int, count: int) -> list[int]:
     """A seed for each of `count` prompts: seed, seed + 1 ..., beginning again at 0 after 64 bits."""
-    return [(seed + index) % 2**64 for index in range(count)]
+    return seeds_of(seed, range(count))
+
+
+def seeds_of(seed: int, numbers: Iterable[int]) -> list[int]:
+    """The seeds of the prompts of these numbers, of which number 0 has `seed`."""
+    return [(seed + number) % 2**64 for number in numbers]
 
 
 def described(prompts: Sequence[str], seed: int) -> dict[str, Any]:

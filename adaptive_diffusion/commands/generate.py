@@ -12,7 +12,10 @@ from .options import add_estimator, add_prompts, add_student, fill, positive, sh
 from .reading import prompts_of, warn_of_cut
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..gate.percentiles import PercentileTable
+    from ..scale.sharded import ShardedRun
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
 
@@ -40,6 +43,16 @@ def add(commands: argparse._SubParsersAction) -> None:
         "which may be such as s3://bucket/run; `collect` makes a run's folder of it",
     )
     add_prompts(parser, required=False)
+    parser.add_argument(
+        "--cluster",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="draw shards with Ray: on this machine, or on the cluster of an address (pip install '.[cluster]')",
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="of the cluster (one for each GPU, else for each processor)"
+    )
     parser.add_argument(
         "--unit",
         type=positive,
@@ -80,6 +93,8 @@ def run(chosen: argparse.Namespace) -> str:
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
     table = models.load_table(chosen.table) if chosen.table else None
     about = _about(chosen, prompts, table)
+    if chosen.cluster:
+        return _draw_on_cluster(chosen, about, prompts, table)
     if chosen.shard:
         return _draw_shards(chosen, about, prompts, table)
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
@@ -93,7 +108,7 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
         raise ValueError("give either a prompt or a file of them with --prompts")
     if chosen.prompt is not None:
         return repeated([chosen.prompt], chosen.pictures)
-    most = None if chosen.shard else MOST_PROMPTS
+    most = None if chosen.shard or chosen.cluster else MOST_PROMPTS
     return repeated(prompts_of(chosen, most), chosen.pictures, most)
 
 
@@ -148,20 +163,53 @@ def _draw_shards(
     """Draw this share's units that are not there yet."""
     from tqdm import tqdm
 
-    from ..scale.drawing import draw_units
-    from ..scale.sharded import opened
-    from ..scale.stores import open_store
+    with needing("cluster"):
+        from ..scale.drawing import draw_unit
+        from ..scale.sharded import opened
+        from ..scale.stores import open_store
 
     kept = opened(open_store(chosen.out), about, prompts, chosen.unit)
-    units = kept.missing(chosen.shard)
-    seeds, drawn = prompt_seeds(chosen.seed, kept.total), 0
-    if units:
-        pipeline = _checked_pipeline(chosen, prompts, table)
-        with tqdm(total=kept.count(units), unit="image", disable=None) as bar:
-            for records in draw_units(pipeline, kept, units, prompts, seeds, {"table": table, **_settings(chosen)}):
-                bar.update(len(records))
-                drawn += len(records)
-    return f"{drawn} images were drawn; {kept.count(kept.missing())} of {kept.total} are missing in {kept.store.place}"
+    units, settings = kept.missing(chosen.shard), {"table": table, **_settings(chosen)}
+    pipeline = _checked_pipeline(chosen, prompts, table) if units else None
+    with tqdm(total=kept.count(units), unit="image", disable=None) as bar:
+        for unit in units:
+            bar.update(len(draw_unit(pipeline, kept, unit, prompts[kept.units[unit]], settings)))
+    return _told_of_shards(kept, units)
+
+
+def _draw_on_cluster(
+    chosen: argparse.Namespace, about: dict[str, Any], prompts: list[str], table: "PercentileTable | None"
+) -> str:
+    """Have Ray's workers draw the units that are not there yet."""
+    from tqdm import tqdm
+
+    with needing("cluster"):
+        from ..scale import cluster
+        from ..scale.sharded import opened
+        from ..scale.stores import open_store
+
+    kept = opened(open_store(chosen.out), about, prompts, chosen.unit)
+    units, told = kept.missing(), []
+    work = cluster.Work(kept, partial(_pipeline, chosen), {"table": table, **_settings(chosen)})
+    with (
+        cluster.connected(chosen.cluster, chosen.workers) as workers,
+        tqdm(total=kept.count(units), unit="image") as bar,
+    ):
+        for progress in cluster.draw(work, units, prompts, workers) if units else ():
+            told.append(progress)
+            bar.set_postfix(rejected=sum(each.rejected for each in told), refresh=False)
+            bar.update(progress.images)
+    cluster.check(told, kept)
+    return _told_of_shards(kept, units)
+
+
+def _told_of_shards(kept: "ShardedRun", units: "Sequence[int]") -> str:
+    drawn = kept.count(units) - kept.count({*units} & {*kept.missing(), *kept.failed()})
+    failed = f", {kept.count(kept.failed())} have failed" if kept.failed() else ""
+    return (
+        f"{drawn} images were drawn; {kept.count(kept.missing())} of {kept.total} are still missing{failed} in "
+        f"{kept.store.place}"
+    )
 
 
 def _checked_pipeline(

@@ -3,19 +3,24 @@
 import argparse
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..prompts import MOST_PROMPTS, read_prompts
 from .libraries import needing
 
+PARQUET = ".parquet"
+
 
 def prompts_of(chosen: argparse.Namespace, most: int | None = MOST_PROMPTS) -> list[str]:
     """Those of --prompts, wherever they lie, `most` of them; see `prompts.read_prompts`."""
-    from ..scale import prompt_files
+    place, how = chosen.prompts, (chosen.column, chosen.count, chosen.seed, most)
+    if "://" not in str(place) and Path(place).suffix.lower() != PARQUET:
+        return read_prompts(place, *how)
+    with needing("cluster"):
+        from ..scale.prompt_files import brought
 
-    if not prompt_files.is_elsewhere(chosen.prompts):
-        return read_prompts(chosen.prompts, chosen.column, chosen.count, chosen.seed, most)
-    with needing("cluster"), prompt_files.brought(chosen.prompts, chosen.column) as path:
-        return read_prompts(path, chosen.column, chosen.count, chosen.seed, most)
+        with brought(place, chosen.column) as path:
+            return read_prompts(path, *how)
 
 
 def warn_of_cut(sentences: Sequence[str]) -> None:

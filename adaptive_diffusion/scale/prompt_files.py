@@ -14,11 +14,6 @@ from .stores import without_secrets
 PARQUET = ".parquet"
 
 
-def is_elsewhere(place: Path | str) -> bool:
-    """Whether `place` is no file of text on this machine."""
-    return "://" in str(place) or Path(place).suffix.lower() == PARQUET
-
-
 @contextmanager
 def brought(place: Path | str, column: str) -> Iterator[Path]:
     """A file of text with the prompts of `place`, which goes afterwards.

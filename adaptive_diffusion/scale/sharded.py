@@ -73,7 +73,8 @@ class ShardedRun:
             raise ValueError(f"{quoted(name)} is of another run; delete it and draw it again")
         if [record["index"] for record in shard.records] != [*range(rows.start, rows.stop)]:
             raise ValueError(
-                f"{quoted(name)} does not hold the pictures {rows.start} to {rows.stop - 1}; draw it again"
+                f"{quoted(name)} does not hold the pictures {rows.start} to {rows.stop - 1}; "
+                "delete it and draw it again"
             )
         return shard
 

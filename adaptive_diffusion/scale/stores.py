@@ -39,7 +39,7 @@ class Store(ABC):
 
 class Folder(Store):
     def __init__(self, folder: Path):
-        self.place, self.folder = str(folder), folder
+        self.place, self.folder = str(folder), folder.absolute()
 
     def names(self) -> set[str]:
         found = self.folder.iterdir() if self.folder.exists() else ()
@@ -134,6 +134,8 @@ def open_store(place: str) -> Store:
         return Folder(Path(place))
     try:
         return Bucket(place)
+    except ImportError as error:
+        raise ValueError(f"{error.name} is not installed; run: pip install 'adaptive-diffusion[cluster]'") from error
     except (ValueError, OSError) as error:
         reason = unquoted(str(error).partition("\n")[0])
         raise ValueError(

@@ -1,0 +1,144 @@
+"""Drawing on Ray: a pool of actors that each hold all models and draw whole units. Ray is read only here.
+
+A unit whose worker dies is given to another one, TRIES times in all; then it is recorded as failed, and the run goes on
+without it. Ray Data's own checkpoints are not used: what lies in the store is what is done.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..quoting import listed, quoted
+from ..standalone.pipeline import AdaptiveDiffusionPipeline
+from .drawing import draw_unit
+from .sharded import ShardedRun
+
+LOCAL = "local"
+TRIES = 3
+SECONDS = 10.0
+# Ray calls the first one by where it is the default: all that it opens then listens on the loopback alone.
+_OF_THIS_MACHINE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a worker tells of a unit. reason: why it was not drawn, empty where it was; seconds: of drawing."""
+
+    unit: int
+    images: int
+    rejected: int
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every worker is given. make: loads the models; settings: what else the pipeline is called with."""
+
+    run: ShardedRun
+    make: Callable[[], AdaptiveDiffusionPipeline]
+    settings: Mapping[str, Any]
+
+
+class Worker:
+    """An actor of the pool: loads its models once, then draws the units that it is given."""
+
+    def __init__(self, work: Work):
+        self.work, self.pipeline = work, work.make()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        """Draw the units of a batch of rows; a column for each field of Progress."""
+        told = [
+            self._draw(int(unit), list(prompts)) for unit, prompts in zip(batch["unit"], batch["prompts"], strict=True)
+        ]
+        return {name: [getattr(each, name) for each in told] for name in Progress.__dataclass_fields__}
+
+    def _draw(self, unit: int, prompts: Sequence[str]) -> Progress:
+        try:
+            kept = draw_unit(self.pipeline, self.work.run, unit, prompts, self.work.settings)
+        except Exception as error:
+            return Progress(unit, 0, 0, 0.0, f"{error}" or type(error).__name__)
+        rejected = sum(record["verdict"] != "accepted" for record in kept)
+        return Progress(unit, len(kept), rejected, sum(record["seconds"] for record in kept), "")
+
+
+@contextmanager
+def connected(address: str, workers: int | None) -> Iterator[int]:
+    """Ray within: that of `address`, or one of this machine for this command alone; gives how many workers fit.
+
+    workers: how many are asked for; None for one on each GPU, or on each processor where there is none.
+    A local Ray listens on the loopback alone. ValueError where an address does not answer.
+    """
+    if address == LOCAL:
+        os.environ.update(_OF_THIS_MACHINE)
+    else:
+        _check_answers(address)
+    import ray
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    quiet = {"log_to_driver": False, "logging_level": "error", "include_dashboard": False}
+    ray.init(address=address, **(quiet if address == LOCAL else {"log_to_driver": False}))
+    try:
+        there = ray.cluster_resources()
+        yield workers or int(there.get("GPU", 0) or there.get("CPU", 1))
+    finally:
+        ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """ValueError where nothing listens at an address; Ray itself goes on asking for minutes."""
+    parts = urlsplit(address if "://" in address else f"ray://{address}")
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 6379), SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no Ray cluster answers at {quoted(address)}; name it as host:port, or give --cluster alone"
+        ) from error
+
+
+def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int) -> Iterator[Progress]:
+    """Have so many workers draw these units of a run, of all of whose prompts these are; what each came to.
+
+    Those that killed their worker TRIES times are recorded as failed at the end.
+    """
+    import ray
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1
+    rows = [{"unit": unit, "prompts": list(prompts[work.run.units[unit]])} for unit in units]
+    needed = {"num_gpus": 1} if ray.cluster_resources().get("GPU") else {"num_cpus": 1}
+    seen = set()
+    told = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        Worker,
+        fn_constructor_args=(work,),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=1),
+        max_task_retries=TRIES - 1,
+        **needed,
+    )
+    for row in told.iter_rows():
+        seen.add(row["unit"])
+        yield Progress(**row)
+    for unit in sorted({*units} & {*work.run.missing()} - seen):
+        work.run.fail(unit, f"its worker died {TRIES} times")
+
+
+def check(progress: Sequence[Progress], run: ShardedRun) -> None:
+    """ValueError, with the first reason, where units were not drawn that can be drawn again."""
+    undrawn = [each for each in progress if each.reason]
+    if undrawn:
+        raise ValueError(
+            f"{run.count(each.unit for each in undrawn)} images were not drawn (units "
+            f"{listed(each.unit for each in undrawn)}): {undrawn[0].reason}"
+        )

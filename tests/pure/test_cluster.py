@@ -1,0 +1,104 @@
+"""A run's units on Ray, on this machine."""
+
+import functools
+import time
+from functools import partial
+
+import psutil
+import pytest
+
+from adaptive_diffusion.prompts import described
+from adaptive_diffusion.scale import cluster, drawing, sharded, stores
+from tests.pure import tiny
+from tests.pure.dying import POISON, Dying, make
+
+PROMPTS = tiny.PROMPTS * 3
+UNIT = 4
+UNITS = 4
+SETTINGS = {**tiny.QUICK, "k": 100, "batch_size": 2}
+
+
+def run_in(folder, prompts=PROMPTS) -> sharded.ShardedRun:
+    return sharded.opened(stores.open_store(str(folder)), {"prompts": described(prompts, 0)}, prompts, UNIT)
+
+
+def draw(run, made=make, prompts=PROMPTS, units=None, watch=lambda: None) -> list[cluster.Progress]:
+    told = []
+    with cluster.connected(cluster.LOCAL, 2) as workers:
+        for progress in cluster.draw(cluster.Work(run, made, SETTINGS), units or run.missing(), prompts, workers):
+            watch()
+            told.append(progress)
+    return told
+
+
+def family() -> list[psutil.Process]:
+    """This process and all that it started, and what they did."""
+    me = psutil.Process()
+    return [me, *me.children(recursive=True)]
+
+
+def listening() -> set[str]:
+    """Where this process and all that it started listen."""
+    found = set()
+    for process in family():
+        try:
+            found |= {each.laddr.ip for each in process.net_connections() if each.status == psutil.CONN_LISTEN}
+        except psutil.Error:
+            continue
+    return found
+
+
+@functools.cache
+def shards_of_one_process(folder) -> dict[str, bytes]:
+    run, pipeline = run_in(folder), make()
+    for unit in run.missing():
+        drawing.draw_unit(pipeline, run, unit, PROMPTS[run.units[unit]], SETTINGS)
+    return pictures(run)
+
+
+def pictures(run) -> list[tuple[bytes, ...]]:
+    return [run.read(unit).pictures for unit in range(len(run.units))]
+
+
+def test_two_workers_draw_what_one_process_draws_and_listen_on_the_loopback_alone(tmp_path):
+    seen: set[str] = set()
+    run = run_in(tmp_path / "ray")
+    told = draw(run, watch=lambda: seen.update(listening()))
+    assert sorted(progress.unit for progress in told) == [0, 1, 2, 3]
+    assert sum(progress.images for progress in told) == sum(progress.rejected for progress in told) == len(PROMPTS)
+    assert pictures(run) == shards_of_one_process(tmp_path / "one")
+    assert seen and seen <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert run.missing() == []
+    deadline = time.monotonic() + 20
+    while (left := family()[1:]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert [process.name() for process in left] == []
+
+
+def test_a_unit_that_kills_its_workers_is_recorded_as_failed_and_the_others_are_drawn(tmp_path):
+    prompts = [*tiny.PROMPTS[:4], POISON, *tiny.PROMPTS[:3], *tiny.PROMPTS[:2]]
+    run = run_in(tmp_path, prompts)
+    told = draw(run, partial(make, Dying, False), prompts)
+    assert sorted(progress.unit for progress in told) == [0, 2]
+    assert (run.failed(), run.missing()) == ([1], [])
+    assert b"its worker died 3 times" in run.store.read("unit-000000001.failed.json")
+
+
+def test_what_only_fails_is_told_with_its_reason_and_may_be_drawn_again(tmp_path):
+    prompts = [*tiny.PROMPTS[:4], POISON]
+    run = run_in(tmp_path, prompts)
+    told = draw(run, partial(make, Dying, True), prompts)
+    assert (run.failed(), run.missing()) == ([], [1])
+    with pytest.raises(ValueError, match=r"^1 images were not drawn \(units 1\): \[Errno 28\] No space left on device"):
+        cluster.check(told, run)
+    cluster.check(draw(run, make, prompts), run)
+    assert run.missing() == []
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "here", "127.0.0.1:99999", "", "a b:c"])
+def test_a_cluster_that_does_not_answer_is_one_sentence(address):
+    with (
+        pytest.raises(ValueError, match=f"^no Ray cluster answers at '{address}'; name it as host:port, or give --cl"),
+        cluster.connected(address, 1),
+    ):
+        pass
