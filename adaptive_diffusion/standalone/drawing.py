@@ -32,8 +32,8 @@ class Drawn:
     @property
     def finite(self) -> list[bool]:
         """Whether each image is free of NaN and infinite values, and so are the latents it was decoded from."""
-        parts = [self.pixels] if self.latents is None else [self.pixels, self.latents]
-        return [all(bool(part[i].isfinite().all()) for part in parts) for i in range(len(self.pixels))]
+        seen = [self.pixels] if self.latents is None else [self.pixels, self.latents]
+        return [all(bool(part[i].isfinite().all()) for part in seen) for i in range(len(self.pixels))]
 
     def spent(self, asked: int) -> tuple[Spent, ...]:
         """What each image took; the steps `asked` for where nobody watched."""
