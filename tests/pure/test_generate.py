@@ -21,8 +21,7 @@ from adaptive_diffusion.estimators import Estimator
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.gate.student import Student, differences
 from adaptive_diffusion.parts import parts
-from adaptive_diffusion.standalone import demo, models, runs
-from adaptive_diffusion.standalone import pipeline as pipelines
+from adaptive_diffusion.standalone import demo, drawing, models, runs
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 from tests.processes import needs_fork, start
 
@@ -125,13 +124,13 @@ def test_images_scores_verdicts_and_steps_are_the_pipelines(files, capsys):
 
 def test_the_rejected_images_of_a_unit_fill_the_teachers_batches(files, monkeypatch):
     rows: list[tuple[bool, int]] = []
-    draw = pipelines.draw
+    draw = drawing._draw_batch
 
-    def watched(drawer, prompts, seeds, batch_size, *arguments):
-        rows.extend((drawer is not student, part.stop - part.start) for part in parts(len(prompts), batch_size))
-        return draw(drawer, prompts, seeds, batch_size, *arguments)
+    def watched(drawer, prompts, *arguments):
+        rows.append((drawer is not student, len(prompts)))
+        return draw(drawer, prompts, *arguments)
 
-    monkeypatch.setattr(pipelines, "draw", watched)
+    monkeypatch.setattr(drawing, "_draw_batch", watched)
     student = models.load_student("demo", "cpu", "float32")
     generate(**files | {"batch": 2, "unit": 6})
     rejected = [
