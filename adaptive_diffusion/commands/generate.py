@@ -35,31 +35,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("prompt", nargs="?", help="what to draw, where there is no file of prompts")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="for the images")
-    parser.add_argument(
-        "--shard",
-        type=share,
-        metavar="I/N",
-        help="draw every N-th unit into a file of its own, so that N processes or machines draw one run in one place, "
-        "which may be such as s3://bucket/run; `collect` makes a run's folder of it",
-    )
     add_prompts(parser, required=False)
-    parser.add_argument(
-        "--cluster",
-        nargs="?",
-        const="local",
-        metavar="ADDRESS",
-        help="draw shards with Ray: on this machine, or on the cluster of an address (pip install '.[cluster]')",
-    )
-    parser.add_argument(
-        "--workers", type=positive, metavar="N", help="of the cluster (one for each GPU, else for each processor)"
-    )
-    parser.add_argument(
-        "--unit",
-        type=positive,
-        metavar="N",
-        help="images drawn and kept together: a larger one fills the teacher's batches better, and loses more when it "
-        "is stopped (64)",
-    )
+    _add_sharing(parser)
     parser.add_argument("--pictures", type=positive, default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
     parser.add_argument(
@@ -82,6 +59,34 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
     parser.add_argument("--k", type=float, default=50.0, help="percent of the images to improve (%(default)g)")
     parser.set_defaults(run=run)
+
+
+def _add_sharing(parser: argparse.ArgumentParser) -> None:
+    """How a run is cut, and who draws its parts."""
+    parser.add_argument(
+        "--shard",
+        type=share,
+        metavar="I/N",
+        help="draw every N-th unit into a file of its own, so that N processes or machines draw one run in one place, "
+        "which may be such as s3://bucket/run; `collect` makes a run's folder of it",
+    )
+    parser.add_argument(
+        "--cluster",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="draw shards with Ray: on this machine, or on the cluster of an address (pip install '.[cluster]')",
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="of the cluster (one for each GPU, else for each processor)"
+    )
+    parser.add_argument(
+        "--unit",
+        type=positive,
+        metavar="N",
+        help="images drawn and kept together: a larger one fills the teacher's batches better, and loses more when it "
+        "is stopped (64)",
+    )
 
 
 def run(chosen: argparse.Namespace) -> str:
