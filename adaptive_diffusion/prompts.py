@@ -19,15 +19,16 @@ MOST_PROMPTS = 100_000
 
 
 def read_prompts(
-    path: Path, column: str = CAPTION, count: int = 0, seed: int = 0, most: int | None = MOST_PROMPTS
+    path: Path, column: str = CAPTION, count: int = 0, seed: int = 0, any_number: bool = False
 ) -> list[str]:
     """The different prompts of a file, in its order; or `count` of them, drawn without replacement.
 
     column: the one that is read, see `columns.read`. Blank prompts are left out.
     Drawn are those with the smallest SHA-256 of seed and prompt, smallest first: the same on every machine, and a
     larger count of the same seed begins with the same prompts. ValueError where the file has none, too few for
-    `count`, more than `most` (any number where it is None), or cannot be read; it names the line.
+    `count`, more than MOST_PROMPTS unless it may be `any_number`, or cannot be read; it names the line.
     """
+    most = None if any_number else MOST_PROMPTS
     if count < 0 or (most is not None and count > most):
         fix = "a number" if most is None else f"a number up to {most:,}"
         raise ValueError(f"count is {count}; choose 0 for all prompts, or {fix}")
@@ -47,13 +48,13 @@ def every_prompt(path: Path, column: str = CAPTION) -> list[str]:
     return prompts
 
 
-def repeated(prompts: Sequence[str], pictures: int, most: int | None = MOST_PROMPTS) -> list[str]:
-    """Every prompt `pictures` times in a row; ValueError where that is none, or more than `most` in all."""
+def repeated(prompts: Sequence[str], pictures: int, any_number: bool = False) -> list[str]:
+    """Every prompt `pictures` times in a row; ValueError where that is none, or more than MOST_PROMPTS in all."""
     if pictures < 1:
         raise ValueError(f"pictures is {pictures}; choose at least 1 for each prompt")
-    if most is not None and len(prompts) * pictures > most:
+    if not any_number and len(prompts) * pictures > MOST_PROMPTS:
         raise ValueError(
-            f"{len(prompts):,} prompts with {pictures:,} pictures each are over {most:,} images; "
+            f"{len(prompts):,} prompts with {pictures:,} pictures each are over {MOST_PROMPTS:,} images; "
             "choose fewer pictures, or set count to draw some of the prompts"
         )
     return [prompt for prompt in prompts for _ in range(pictures)]

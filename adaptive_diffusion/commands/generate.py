@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..prompts import MOST_PROMPTS, described, prompt_seeds, repeated
+from ..prompts import described, prompt_seeds, repeated
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, fill, positive, share
 from .reading import prompts_of, warn_of_cut
@@ -113,8 +113,8 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
         raise ValueError("give either a prompt or a file of them with --prompts")
     if chosen.prompt is not None:
         return repeated([chosen.prompt], chosen.pictures)
-    most = None if chosen.shard or chosen.cluster else MOST_PROMPTS
-    return repeated(prompts_of(chosen, most), chosen.pictures, most)
+    any_number = bool(chosen.shard or chosen.cluster)
+    return repeated(prompts_of(chosen, any_number), chosen.pictures, any_number)
 
 
 def _complete(chosen: argparse.Namespace) -> None:

@@ -5,15 +5,15 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..prompts import MOST_PROMPTS, read_prompts
+from ..prompts import read_prompts
 from .libraries import needing
 
 PARQUET = ".parquet"
 
 
-def prompts_of(chosen: argparse.Namespace, most: int | None = MOST_PROMPTS) -> list[str]:
-    """Those of --prompts, wherever they lie, `most` of them; see `prompts.read_prompts`."""
-    place, how = chosen.prompts, (chosen.column, chosen.count, chosen.seed, most)
+def prompts_of(chosen: argparse.Namespace, any_number: bool = False) -> list[str]:
+    """Those of --prompts, wherever they lie; see `prompts.read_prompts`."""
+    place, how = chosen.prompts, (chosen.column, chosen.count, chosen.seed, any_number)
     if "://" not in str(place) and Path(place).suffix.lower() != PARQUET:
         return read_prompts(place, *how)
     with needing("cluster"):
