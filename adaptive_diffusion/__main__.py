@@ -6,13 +6,19 @@ import warnings
 from typing import NoReturn
 
 from .commands import calibrate, convert, demo, evaluate, generate, merge_tables
+from .commands.options import OPTION
 from .quoting import quoted
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with an option in one sentence, as the commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        _stop(f"error: {message.removeprefix('argument ').replace(f': {OPTION} is ', ' is ', 1)}", 2)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m adaptive_diffusion", description="Adaptive student/teacher diffusion"
-    )
+    parser = _Parser(prog="python -m adaptive_diffusion", description="Adaptive student/teacher diffusion")
     commands = parser.add_subparsers(required=True)
     for command in (demo, generate, calibrate, evaluate, convert, merge_tables):
         command.add(commands)

@@ -10,8 +10,8 @@ from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.decision import GateDecision
+from ..adaptive_diffusion.numeric import plain
 from ..adaptive_diffusion.quoting import listed, printable, quoted
-from .plain import plain
 
 CATEGORY = "adaptive diffusion"
 ALIASES = ["adaptive", "refine bad images", "auto quality", "quality gate", "best of"]

@@ -1,16 +1,11 @@
-"""Values of numpy and torch as Python's own, so that they compare, print and become JSON as ComfyUI expects."""
+"""Lists of numbers, whatever they are nested in."""
 
 from typing import Any
 
 import numpy
 import torch
 
-
-def plain(value: Any) -> Any:
-    """A number of numpy or torch as Python's; anything else as it is."""
-    if isinstance(value, numpy.generic) or (isinstance(value, (numpy.ndarray, torch.Tensor)) and value.ndim == 0):
-        return value.item()
-    return value
+from ..adaptive_diffusion.numeric import plain
 
 
 def numbers(values: Any) -> list[float] | None:

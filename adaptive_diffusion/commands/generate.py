@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..numeric import ANY, GUIDANCE, IMAGES, PERCENT, STEPS
 from ..prompts import described, prompt_seeds, read_prompts, repeated
 from .libraries import needing
-from .options import add_estimator, add_prompts, add_student, fill, positive
+from .options import add_estimator, add_prompts, add_student, among, fill
 from .reading import warn_of_cut
 
 if TYPE_CHECKING:
@@ -33,18 +34,20 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("prompt", nargs="?", help="what to draw, where there is no file of prompts")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the images")
     add_prompts(parser, required=False)
-    parser.add_argument("--pictures", type=positive, default=1, metavar="N", help="of each prompt (%(default)s)")
+    parser.add_argument("--pictures", type=among(IMAGES), default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
     parser.add_argument(
         "--teacher", help="the slow model: a folder in diffusers' format, or a checkpoint (with the demo student: demo)"
     )
-    parser.add_argument("--teacher-steps", type=positive, metavar="N", help="its steps (12; the demo's own)")
-    parser.add_argument("--teacher-cfg", type=float, metavar="SCALE", help="its guidance scale (8; the demo's own)")
+    parser.add_argument("--teacher-steps", type=among(STEPS), metavar="N", help="its steps (12; the demo's own)")
+    parser.add_argument(
+        "--teacher-cfg", type=among(GUIDANCE), metavar="SCALE", help="its guidance scale (8; the demo's own)"
+    )
     parser.add_argument(
         "--strategy", choices=("refine", "regenerate"), default="refine", help="what it does (%(default)s)"
     )
     parser.add_argument(
-        "--sigma", type=float, help="where refining starts: near 0 keeps the image, near 1 redraws it (0.7)"
+        "--sigma", type=among(ANY), help="where refining starts: near 0 keeps the image, near 1 redraws it (0.7)"
     )
     parser.add_argument(
         "--rollback-scale",
@@ -53,7 +56,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     add_estimator(parser)
     parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
-    parser.add_argument("--k", type=float, default=50.0, help="percent of the images to improve (%(default)g)")
+    parser.add_argument("--k", type=among(PERCENT), default=50.0, help="percent of the images to improve (%(default)g)")
     parser.set_defaults(run=run)
 
 
@@ -82,8 +85,8 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
 
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
-    from ..diffusion.rollback import check_scale
     from ..standalone import models
+    from ..standalone.settings import of_rollback
 
     if chosen.student == models.DEMO:
         fill(chosen, {"teacher": models.DEMO, "estimator": models.DEMO, "table": "Demo"})
@@ -101,8 +104,7 @@ def _complete(chosen: argparse.Namespace) -> None:
     steps = teacher["steps" if chosen.strategy == "refine" else "steps_alone"]
     fill(chosen, {"teacher_steps": steps, "teacher_cfg": teacher["cfg"]})
     fill(chosen, models.hardware(chosen.device))
-    if chosen.rollback_scale is not None:
-        check_scale(chosen.rollback_scale, chosen.sigma)
+    of_rollback(chosen.strategy, chosen.teacher_steps, chosen.sigma, chosen.rollback_scale)
 
 
 def _about(chosen: argparse.Namespace, prompts: list[str], table: "PercentileTable | None") -> dict[str, Any]:

@@ -2,30 +2,49 @@
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..bundled import PROMPTS
-from ..prompts import CAPTION
+from ..numeric import GUIDANCE, IMAGES, SEED, SIDE, STEPS, Range, whole
+from ..prompts import CAPTION, MOST_PROMPTS
 from ..quoting import quoted
 
+OPTION = "it"  # what the sentence on a value calls its option, whose name the parser puts there
+UNIT = 8
 DTYPES = ("float32", "float16", "bfloat16")
 
 
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
+def among(numbers: Range) -> Callable[[str], Any]:
+    """The type of an option that takes one of these numbers."""
+
+    def number(text: str) -> Any:
+        try:
+            value: Any = (int if numbers.whole else float)(text)
+        except ValueError:
+            value = text
+        try:
+            return numbers.of(OPTION, value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
     return number
 
 
 def size(text: str) -> tuple[int, int]:
     """Width and height of "1024" or "1024x768"."""
-    sides = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    sides = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text)
     if not sides:
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is no size; write 1024, or 1024x768 for width x height")
-    return int(sides[1]), int(sides[2] or sides[1])
+        raise argparse.ArgumentTypeError(f"{OPTION} is {quoted(text)}; write 1024, or 1024x768 for width x height")
+    width, height = (_side(int(side)) for side in (sides[1], sides[2] or sides[1]))
+    return width, height
+
+
+def _side(pixels: int) -> int:
+    if among(SIDE)(str(pixels)) % UNIT:
+        raise argparse.ArgumentTypeError(f"{OPTION} is {pixels}; choose a multiple of {UNIT}")
+    return pixels
 
 
 def _prompt_file(name: str) -> Path:
@@ -39,16 +58,25 @@ def add_prompts(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def add_student(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--count", type=int, default=0, help="how many prompts to draw by the seed (all, in order)")
-    parser.add_argument("--seed", type=int, default=0, help="prompt i is drawn with seed + i (%(default)s)")
+    parser.add_argument(
+        "--count",
+        type=among(whole(0, MOST_PROMPTS)),
+        default=0,
+        help="how many prompts to draw by the seed (all, in order)",
+    )
+    parser.add_argument("--seed", type=among(SEED), default=0, help="prompt i is drawn with seed + i (%(default)s)")
     parser.add_argument(
         "--student", default="demo", help="the fast model: a folder in diffusers' format, or a checkpoint (%(default)s)"
     )
-    parser.add_argument("--student-steps", type=positive, metavar="N", help="its steps (4; the demo's own)")
-    parser.add_argument("--student-cfg", type=float, metavar="SCALE", help="its guidance scale (8; the demo's own)")
+    parser.add_argument("--student-steps", type=among(STEPS), metavar="N", help="its steps (4; the demo's own)")
+    parser.add_argument(
+        "--student-cfg", type=among(GUIDANCE), metavar="SCALE", help="its guidance scale (8; the demo's own)"
+    )
     parser.add_argument("--negative", metavar="PROMPT", help="what the images are to avoid (nothing)")
     parser.add_argument("--size", type=size, metavar="WxH", help="pixels, such as 1024 or 1024x768 (the student's own)")
-    parser.add_argument("--batch", type=positive, default=8, metavar="N", help="images drawn at a time (%(default)s)")
+    parser.add_argument(
+        "--batch", type=among(IMAGES), default=8, metavar="N", help="images drawn at a time (%(default)s)"
+    )
     parser.add_argument("--dtype", choices=DTYPES, help="the models' precision (float16 on a GPU, else float32)")
 
 

@@ -11,7 +11,7 @@ import pytest
 PACK = Path(__file__).resolve().parents[2]
 GROUND = (
     *("quoting", "bundled", "columns", "comparison", "digest", "files", "images", "lines"),
-    *("locks", "prompts", "reading", "tensors", "text", "vocabulary"),
+    *("locks", "numeric", "prompts", "reading", "tensors", "text", "vocabulary"),
 )
 FLOORS = [
     [f"adaptive_diffusion.{name}" for name in GROUND],
