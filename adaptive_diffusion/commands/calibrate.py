@@ -81,10 +81,12 @@ def _score(
 ) -> "Iterator[Found]":
     """The scores of the batches that begin with these prompts."""
     from ..standalone import models
+    from ..standalone.noise import check_reproducible
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.reading import cut_by
 
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
+    check_reproducible(student, "student")
     pipeline, seeds = AdaptiveDiffusionPipeline(estimator, student, None), prompt_seeds(task.seed, len(task.prompts))
     warn_of_cut(cut_by("the student", student, [*task.prompts, chosen.negative or ""]))
     warn_of_cut(estimator.cut(task.prompts))

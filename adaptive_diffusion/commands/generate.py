@@ -14,6 +14,7 @@ from .reading import warn_of_cut
 
 if TYPE_CHECKING:
     from ..gate.percentiles import PercentileTable
+    from ..standalone.drawing import Pipeline
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
 
@@ -120,12 +121,10 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "P
 
     from ..gate.judge import Judge
     from ..standalone.generation import generate
-    from ..standalone.reading import cut_by
 
-    pipeline = _pipeline(chosen)
+    pipeline = _pipeline(chosen, [*prompts, chosen.negative or ""])
     if table:
         table.check_estimator(Judge.of(pipeline.estimator))
-    warn_of_cut(cut_by("the student", pipeline.student, [*prompts, chosen.negative or ""]))
     warn_of_cut(pipeline.estimator.cut(prompts))
     seeds = prompt_seeds(chosen.seed, kept.total)
     with tqdm(total=kept.total, initial=kept.total - kept.missing, unit="image", disable=None) as bar:
@@ -133,14 +132,31 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "P
             bar.update(len(records))
 
 
-def _pipeline(chosen: argparse.Namespace) -> "AdaptiveDiffusionPipeline":
+def _pipeline(chosen: argparse.Namespace, texts: list[str]) -> "AdaptiveDiffusionPipeline":
+    """texts: the prompts and the negative one; those that a model does not read to the end are told as it is loaded."""
     from ..standalone import models
+    from ..standalone.noise import check_reproducible
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
+    from ..standalone.reading import cut_by, read_whole
 
     estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
-    teacher = partial(models.load_teacher, chosen.teacher, chosen.device, chosen.dtype) if chosen.teacher else None
+    check_reproducible(student, "student")
+    warn_of_cut(cut_by("the student", student, texts))
+    teacher = partial(_teacher, chosen, read_whole(student, texts)) if chosen.teacher else None
     return AdaptiveDiffusionPipeline(estimator, student, teacher)
+
+
+def _teacher(chosen: argparse.Namespace, texts: list[str]) -> "Pipeline":
+    """texts: those that the student reads whole; what it cuts was told."""
+    from ..standalone import models
+    from ..standalone.noise import check_reproducible
+    from ..standalone.reading import cut_by
+
+    teacher = models.load_teacher(chosen.teacher, chosen.device, chosen.dtype)
+    check_reproducible(teacher, "teacher")
+    warn_of_cut(cut_by("the teacher", teacher, texts))
+    return teacher
 
 
 def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -167,8 +183,14 @@ def _summary(kept: "Run") -> str:
     verdicts = [record["verdict"] for record in kept.records]
     count, improved, failed = kept.total, len(verdicts) - verdicts.count(ACCEPTED), verdicts.count(FAILED)
     told = f" ({FAILED} for {failed}, whose student's images are kept)" if failed else ""
-    steps, seconds = (sum(record[key] for record in kept.records) / count for key in ("steps", "seconds"))
+    taken = [spelled.format(sum(values) / count) for spelled, values in _costs(kept) if None not in values]
     return (
         f"{count} images are in {kept.folder}: {improved} went to the teacher{told}; "
-        f"{steps:.2f} steps and {seconds:.3f} s an image on average"
+        f"{', '.join(taken[:-1])} and {taken[-1]} an image on average"
     )
+
+
+def _costs(kept: "Run") -> list[tuple[str, list[Any]]]:
+    """What an image takes, and how a mean of it is spelled; records of before evaluations were counted have none."""
+    spelled = {"steps": "{:.2f} steps", "evaluations": "{:.2f} network evaluations", "seconds": "{:.3f} s"}
+    return [(form, [record.get(key) for record in kept.records]) for key, form in spelled.items()]

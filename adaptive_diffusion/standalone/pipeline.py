@@ -150,11 +150,13 @@ class AdaptiveDiffusionPipeline:
         begun, count = time.perf_counter(), len(plan.prompts)
         drawn = draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
         check_student(drawn, plan.prompts)
+        _tell_steps("student", self.student, drawn.steps, plan.drawing["num_inference_steps"])
         decision, pixels = self._judge(drawn, plan), channels_last(drawn.pixels)
         finals, seconds = pixels, [(time.perf_counter() - begun) / count] * count
         if decision.any_rejected:
             teacher, begun = self.teacher, time.perf_counter()
             improved = self._improve(teacher, drawn, decision, plan)
+            _tell_steps("teacher", teacher, improved.steps, plan.teaching.steps)
             finals, decision = put_back(decision, pixels, improved, plan.teaching.steps)
             each = (time.perf_counter() - begun) / len(decision.rejected)
             seconds = [own + each * (i in decision.rejected) for i, own in enumerate(seconds)]
@@ -206,6 +208,13 @@ def _planned(
     steps, guidance = asked["num_inference_steps_teacher"], asked["teacher_guidance"]
     teaching = Teaching.of(strategy, steps, guidance, negative_prompt, asked["sigma"], scale, asked["batch_size"])
     return _Plan(prompts, seeds, drawing, teaching, asked["k"], table, asked["batch_size"])
+
+
+def _tell_steps(role: str, pipeline: Pipeline, run: int, asked: int) -> None:
+    """A warning where another number of steps ran than were asked for; 0 stands for a number that nobody saw."""
+    if run not in (0, asked):
+        name = type(pipeline.scheduler).__name__
+        warnings.warn(f"the {role}'s {name} ran {run} steps where {asked} were asked for", stacklevel=4)
 
 
 def _to_pil(picture: torch.Tensor) -> Image.Image:

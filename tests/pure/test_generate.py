@@ -1,5 +1,6 @@
 """python -m adaptive_diffusion generate, on the models that come with the pack."""
 
+import copy
 import functools
 import json
 import os
@@ -360,6 +361,30 @@ def test_what_cannot_be_drawn_is_one_sentence_and_no_image(files, capsys, monkey
     said = refused(capsys, **files | change)
     assert said.startswith("error: ") and sentence in said and said.count("\n") == 1
     assert not list(files["out"].glob("*.png"))
+
+
+@pytest.mark.parametrize(("k", "student_reads"), [(100, 24), (100, 12), (0, 24)])
+def test_prompts_that_only_the_teacher_cuts_are_told_once_when_it_is_loaded(
+    files, capsys, monkeypatch, k, student_reads
+):
+    def reading(load, most):
+        def loading(*named):
+            pipeline = load(*named)
+            pipeline.tokenizer = copy.deepcopy(pipeline.tokenizer)
+            pipeline.tokenizer.model_max_length = most
+            return pipeline
+
+        return loading
+
+    monkeypatch.setattr(models, "load_student", reading(models.load_student.__wrapped__, student_reads))
+    monkeypatch.setattr(models, "load_teacher", reading(models.load_teacher.__wrapped__, 9))
+    lengths = {prompt: len(demo.load_student().tokenizer(prompt).input_ids) for prompt in PROMPTS}
+    only = [prompt for prompt, length in lengths.items() if 9 < length <= student_reads]
+    assert 1 < len(only) < len(PROMPTS)
+    generate(**files | {"k": k, "table": None if k else files["table"]})
+    told = [line for line in capsys.readouterr().err.splitlines() if "the teacher reads" in line]
+    first = f"the teacher reads the first 9 of {lengths[only[0]]} tokens of '{only[0][:40].strip()}...', and cuts"
+    assert told == ([f"warning: {first} {len(only) - 1} more"] if k else [])
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "-1", "x", ""])
