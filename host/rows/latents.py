@@ -7,7 +7,6 @@ import comfy.sample
 import comfy.sampler_helpers
 import torch
 
-from ...adaptive_diffusion.gate.decision import GateDecision
 from ...adaptive_diffusion.gate.rows import Rows
 
 Latent = dict[str, Any]
@@ -30,19 +29,6 @@ def check_latent(latent: Latent) -> torch.Tensor:
             "the latent holds NaN or infinite values; mend what made it (often fp16 overflow in the model)"
         )
     return samples
-
-
-def rejected_positions(latent: Latent, decision: GateDecision) -> list[int]:
-    """Where the rejected images lie in `latent`, which holds either all images of the decision or only the rejected."""
-    count = len(check_latent(latent))
-    if count == len(decision):
-        return list(decision.rejected)
-    if count == len(decision.rejected):
-        return list(range(count))
-    raise ValueError(
-        f"the latent batch has {count} images, but {len(decision)} were scored and {len(decision.rejected)} rejected; "
-        "link the latent whose images were scored"
-    )
 
 
 def take(latent: Latent, positions: Sequence[int]) -> Latent:

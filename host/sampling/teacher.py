@@ -12,7 +12,7 @@ from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.decision import GateDecision
 from ...adaptive_diffusion.gate.outcome import kept_instead
 from ...adaptive_diffusion.gate.verdicts import Verdicts
-from ..rows.latents import Latent, emptied, fit_to_model, rejected_positions, row_noise, take, with_samples
+from ..rows.latents import Latent, check_latent, emptied, fit_to_model, row_noise, take, with_samples
 from .call import Silent
 from .drawing import Drawing, Drawn, draw_all
 from .samplers import make_sampler
@@ -44,7 +44,7 @@ def improve(
         (decision, part, plan(decision, settings, part))
         for decision, settings in zip(verdicts, _settings(verdicts, inputs), strict=True)
         if decision.any_rejected
-        for part in [take(settings["latent"], rejected_positions(settings["latent"], decision))]
+        for part in [_rejected_part(settings["latent"], decision)]
     ]
     drawings = [drawing for *_, placed in planned for _, drawing in placed]
     with timed(TEACHER, sum(len(drawing.rows) for drawing in drawings)):
@@ -53,6 +53,11 @@ def improve(
         _put_back(decision, part, [(places, next(drawn)) for places, _ in placed], payer)
         for decision, part, placed in planned
     ]
+
+
+def _rejected_part(latent: Latent, decision: GateDecision) -> Latent:
+    """The rejected images' rows of a latent of all images, or of these alone."""
+    return take(latent, decision.places(len(check_latent(latent)), "latent images"))
 
 
 def failures(decisions: Sequence[GateDecision], payer: str) -> str:
