@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import comfy.model_management
+import comfy.model_patcher
 import comfy.samplers
 import comfy.utils
 import latent_preview
@@ -39,6 +40,10 @@ def sample(
     counted = Evaluations()
     guider = comfy.samplers.CFGGuider(model)
     guider.inner_set_conds({"positive": positive} if negative is None else {"positive": positive, "negative": negative})
+    if negative is None:
+        guider.model_options = comfy.model_patcher.set_model_options_pre_cfg_function(
+            comfy.model_patcher.create_model_options_clone(model.model_options), _prompt_for_negative
+        )
     guider.set_cfg(cfg)
     samples = guider.sample(
         noise,
@@ -52,6 +57,17 @@ def sample(
     )
     drawn = samples.to(comfy.model_management.intermediate_device(), comfy.model_management.intermediate_dtype())
     return Sampled(drawn, Spent(len(sigmas) - 1, counted.rows / len(noise)))
+
+
+def _prompt_for_negative(asked: dict[str, Any]) -> list[torch.Tensor]:
+    """What the prompt makes, in the place of a negative that is missing, for samplers that step by the negative's.
+
+    Those of CFG++ (arXiv 2406.08070) do so at cfg 1, too. ComfyUI would give them zeros, which no step
+    takes the noise from.
+    """
+    positive, *others = asked["conds_out"]
+    missing = asked["model_options"].get("disable_cfg1_optimization") and asked["conds"][1:] == [None]
+    return [positive, positive] if missing else [positive, *others]
 
 
 class Progress:
