@@ -181,3 +181,28 @@ def test_transparent_images_pass_score_gate_merge_and_report(student, comfy_app)
     assert len(entries(run)) == 4
     assert run.kept["merged"][0].shape == (4, 64, 64, student)
     assert len(run.ui["report"]["adaptive_thumbnails"]) == 4
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["a switch", "a switch with a linked value"])
+def test_a_teacher_that_a_lazy_switch_does_not_ask_for_costs_nothing(linked, comfy_app):
+    graph = reported(adaptive_graph(k=100, steps=2))
+    other = {**graph["teacher"]["inputs"], "steps": 3}
+    graph |= {
+        "other": node("AdaptiveTeacherRefine", **other),
+        "other_images": node("VAEDecode", samples=["other", 0], vae=graph["teacher_images"]["inputs"]["vae"]),
+        "choice": node("PrimitiveBoolean", value=True),
+        "switch": node("ComfySwitchNode", on_true=["teacher_images", 0], on_false=["other_images", 0]),
+    }
+    graph = changed(graph, "merge", improved=["switch", 0])
+    for first, steps in ((True, 2), (False, 3), (True, 2), (False, 3)):
+        graph = changed(graph, "choice", value=first)
+        graph = changed(graph, "switch", switch=["choice", 0] if linked else first)
+        assert costs(comfy_app.run(graph)) == [added(STUDENT, (steps, 2.0 * steps))] * 4
+
+
+def test_both_teachers_count_where_one_takes_on_what_the_other_made(comfy_app):
+    graph = reported(adaptive_graph(k=100, steps=2))
+    second = {**graph["teacher"]["inputs"], "latent": ["teacher", 0], "steps": 3}
+    graph["second"] = node("AdaptiveTeacherRefine", **second)
+    graph = changed(graph, "teacher_images", samples=["second", 0])
+    assert costs(comfy_app.run(graph)) == [added(STUDENT, (5, 10.0))] * 4
