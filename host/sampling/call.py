@@ -11,8 +11,12 @@ import latent_preview
 import torch
 
 from ...adaptive_diffusion.gate.cost import Spent
+from ..faults import explained
 from ..rows.conditioning import Conditioning
 from .counting import Evaluations
+
+OVERFLOWS = "often half precision overflows: try another dtype, cfg or sampler"
+OWN = "link conditioning that the model's own text encoder gave, and a sampler and sigmas that are made for it"
 
 
 class Sampled(NamedTuple):
@@ -45,16 +49,17 @@ def sample(
             comfy.model_patcher.create_model_options_clone(model.model_options), _prompt_for_negative
         )
     guider.set_cfg(cfg)
-    samples = guider.sample(
-        noise,
-        latent["samples"],
-        counted.of(sampler),
-        sigmas.clone(),
-        denoise_mask=latent.get("noise_mask"),
-        callback=callback,
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=seed,
-    )
+    with explained("sampling", OWN):
+        samples = guider.sample(
+            noise,
+            latent["samples"],
+            counted.of(sampler),
+            sigmas.clone(),
+            denoise_mask=latent.get("noise_mask"),
+            callback=callback,
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
     drawn = samples.to(comfy.model_management.intermediate_device(), comfy.model_management.intermediate_dtype())
     return Sampled(drawn, Spent(len(sigmas) - 1, counted.rows / len(noise)))
 

@@ -12,7 +12,7 @@ from ...adaptive_diffusion.gate.rows import Rows
 from ...adaptive_diffusion.gate.student import Student
 from ..rows.conditioning import Conditioning
 from ..rows.latents import Latent, fit_to_model, row_noise, take, with_samples
-from .call import Progress, sample
+from .call import OVERFLOWS, Progress, sample
 from .drawing import Drawing, Drawn
 from .identity import GUIDED, conditioning_digest, dtype_name, model_name, patch_digest, patches
 from .samplers import make_sampler
@@ -73,6 +73,13 @@ def draw(drawing: Drawing, progress: Progress) -> Drawn:
             progress.callback(len(drawing.sigmas) - 1),
         )
     return Drawn(with_samples(drawing.latent, samples), (spent,) * len(samples))
+
+
+def check_drawn(latent: Latent) -> None:
+    """ValueError where images came out with values that are not finite."""
+    samples = latent["samples"]
+    if broken := sum(not image.isfinite().all() for image in samples):
+        raise ValueError(f"{broken} of {len(samples)} images came out with NaN or infinite values; {OVERFLOWS}")
 
 
 def redrawn(drawing: Drawing, rows: Sequence[int], number: int) -> Drawing:

@@ -82,7 +82,7 @@ def plan_refine(decision: GateDecision, settings: Settings, part: Latent) -> Pla
 
 def plan_regenerate(decision: GateDecision, settings: Settings, part: Latent) -> Plan:
     """One drawing of a batch's rejected images from pure noise (Algorithm 1, strategy 2)."""
-    model, sigmas = settings["model"], settings.get("sigmas")
+    model, sigmas = _model(settings), settings.get("sigmas")
     latent = fit_to_model(model, emptied(part))
     if sigmas is None:
         sigmas = full_sigmas(model, settings["scheduler"], settings["steps"], settings["sampler_name"])
@@ -99,8 +99,16 @@ def _settings(verdicts: Verdicts, inputs: dict[str, Sequence[Any]]) -> list[Sett
 
 
 def _refining(decision: GateDecision, settings: Settings, part: Latent) -> Drawing:
-    latent = fit_to_model(settings["model"], part)
+    latent = fit_to_model(_model(settings), part)
     return _drawing(decision, settings, latent, derive_seed(settings["seed"], "refine"), _refining_sigmas(settings))
+
+
+def _model(settings: Settings) -> Any:
+    """ValueError where what was linked gave nothing."""
+    for name in ("model", "positive"):
+        if settings[name] is None:
+            raise ValueError(f"{name} came as nothing; link what gives one")
+    return settings["model"]
 
 
 def _refining_sigmas(settings: Settings) -> torch.Tensor:
