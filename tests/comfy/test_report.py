@@ -206,3 +206,24 @@ def test_both_teachers_count_where_one_takes_on_what_the_other_made(comfy_app):
     graph["second"] = node("AdaptiveTeacherRefine", **second)
     graph = changed(graph, "teacher_images", samples=["second", 0])
     assert costs(comfy_app.run(graph)) == [added(STUDENT, (5, 10.0))] * 4
+
+
+def of_many(app, count):
+    """The report on so many tiny images, every second one rejected."""
+    app.give["images"] = torch.rand(count, 8, 8, 3)
+    graph = {
+        "images": node("TestGive", name="images"),
+        "numbers": node("TestNumbers", text=" ".join(str(i % 2) for i in range(count))),
+        "gate": node("AdaptiveThresholdGate", scores=["numbers", 0], table="this run", k=50.0),
+        "report": node("AdaptiveReport", images=["images", 0], decision=["gate", 0]),
+    }
+    return app.run(keep(graph, record=["report", 1], sheet=["report", 0]))
+
+
+@pytest.mark.parametrize(("count", "pages"), [(216, 4), (217, 4), (900, 4)])
+def test_the_sheet_of_many_images_is_bounded_and_says_so(comfy_app, count, pages):
+    run = of_many(comfy_app, count)
+    assert len(entries(run)) == count
+    assert len(run.kept["sheet"][0]) == pages
+    told = f"The sheet shows the first 216 of {count} images; the record has all."
+    assert run.texts.get("report") == (told if count > 216 else None)
