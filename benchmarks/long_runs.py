@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,15 +92,14 @@ def row(count: int, runs: list[Run]) -> list[str]:
     ]
 
 
-def queued(client: Client, count: int) -> list[list[str]]:
+def queued(client: Client, count: int) -> Iterator[list[str]]:
     """What the server holds after each of LOOKS parts of `count` graphs, of which each was queued as the last ended."""
-    run(client, adaptive_graph(seed=0, steps=2))
-    lines, server = [["1", f"{held('VmRSS', str(client.process.pid)):.0f}"]], str(client.process.pid)
-    for part in range(LOOKS):
-        for number in range(count // LOOKS):
-            run(client, adaptive_graph(seed=1 + part * count + number, steps=2))
-        lines.append([str((part + 1) * (count // LOOKS)), f"{held('VmRSS', server):.0f}"])
-    return lines
+    server, done = str(client.process.pid), 0
+    for end in range(count // LOOKS, count + 1, count // LOOKS):
+        for number in range(done, end):
+            run(client, adaptive_graph(seed=number, steps=2))
+        yield [str(end), f"{held('VmRSS', server):.0f}"]
+        done = end
 
 
 def main() -> None:
@@ -116,7 +116,9 @@ def main() -> None:
             runs[count].append(long_run(client, count))
     print(table(HEADER, [row(count, found) for count, found in runs.items()]), end="\n\n", flush=True)
     with tempfile.TemporaryDirectory() as base, serving(comfy, str(comfyui_python(comfy)), Path(base)) as client:
-        print(table(["graphs queued", "MiB held"], queued(client, options.queued)))
+        print(table(["graphs queued", "MiB held"], []))
+        for line in queued(client, options.queued):
+            print(f"| {' | '.join(line)} |", flush=True)
 
 
 if __name__ == "__main__":
