@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import torch
@@ -96,12 +97,12 @@ def _fits(latent: dict[str, Any], count: int) -> bool:
     numbers, mask = latent.get("batch_index", range(count)), latent.get("noise_mask")
     if not isinstance(numbers, (list, tuple, range)) or len(numbers) != count:
         return False
-    whole = all(isinstance(number, int) and 0 <= number < MOST_NUMBERS for number in numbers)
+    whole = all(isinstance(number, Integral) and 0 <= number < MOST_NUMBERS for number in numbers)
     return whole and (mask is None or (_is_pixels(mask) and mask.ndim > 1))
 
 
 def _is_conditioning(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_condition, value))
+    return isinstance(value, list) and all(map(_is_condition, value))
 
 
 def _is_condition(value: Any) -> bool:
@@ -128,7 +129,7 @@ KINDS = {
     "MODEL": Kind(_has("get_model_object", "model_options"), "a MODEL"),
     "CLIP": Kind(_has("tokenize", "encode_from_tokens"), "a CLIP"),
     "VAE": Kind(_has("decode", "first_stage_model"), "a VAE"),
-    "SAMPLER": Kind(_has("sample", "max_denoise"), "a SAMPLER"),
+    "SAMPLER": Kind(_has("sample"), "a SAMPLER"),
     "SIGMAS": Kind(_is_sigmas, "SIGMAS, a row of at least two finite numbers"),
     "STRING": Kind(_is(str), "a text"),
     "BOOLEAN": Kind(_is(int), "true or false"),
