@@ -14,7 +14,7 @@ from ..rows.conditioning import Conditioning
 from ..rows.latents import Latent, fit_to_model, row_noise, take, with_samples
 from .call import OVERFLOWS, Progress, sample
 from .drawing import Drawing, Drawn
-from .identity import GUIDED, conditioning_digest, dtype_name, model_name, patch_digest, patches
+from .identity import conditioning_digest, dtype_name, guidance, model_name, patch_digest, patches, prompting
 from .samplers import make_sampler
 from .schedules import ModelSchedule, student_sigmas
 from .timing import STUDENT, timed
@@ -39,7 +39,8 @@ def plan_student(
     """All images of a batch as one drawing, and who draws it; `sampler` and `sigmas` override their names."""
     latent = fit_to_model(model, latent_image)
     named = (sampler_name if sampler is None else GIVEN, _named(scheduler, denoise) if sigmas is None else GIVEN)
-    student = _student(model, latent, steps if sigmas is None else len(sigmas) - 1, cfg, named, negative, seed)
+    asked = steps if sigmas is None else len(sigmas) - 1
+    student = _student(model, latent, asked, cfg, named, positive, negative, seed)
     if sigmas is None:
         sigmas = student_sigmas(model, scheduler, steps, sampler_name, denoise)
     key = named if sampler is None else id(sampler)
@@ -95,6 +96,7 @@ def _student(
     steps: int,
     cfg: float,
     named: tuple[str, str],
+    positive: Conditioning,
     negative: Conditioning | None,
     seed: int,
 ) -> Student:
@@ -110,9 +112,10 @@ def _student(
         patches(model),
         seed,
         patch_digest=patch_digest(model),
-        guidance=model.get_attachment(GUIDED),
+        guidance=guidance(model, positive),
         negative=conditioning_digest(negative) if takes_negative(cfg, named[0]) else None,
         dtype=dtype_name(model),
+        conditioning=prompting(positive),
     )
 
 
