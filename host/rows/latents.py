@@ -35,17 +35,24 @@ def take(latent: Latent, positions: Sequence[int]) -> Latent:
     """The latent's rows at `positions`, with their part of noise_mask and batch_index."""
     part = latent.copy()
     part["samples"] = latent["samples"][list(positions)]
-    if "noise_mask" in latent and latent["noise_mask"].shape[0] > 1:
-        part["noise_mask"] = Rows(tuple(positions), len(latent["samples"])).pick(_mask_rows(latent))
+    if "noise_mask" in latent:
+        masks = mask_rows(latent)
+        rows = Rows(tuple(positions), len(latent["samples"]))
+        part["noise_mask"] = rows.pick(masks) if len(masks) > 1 else masks
     if "batch_index" in latent:
         part["batch_index"] = [latent["batch_index"][i] for i in positions]
     return part
 
 
-def _mask_rows(latent: Latent) -> torch.Tensor:
-    """The noise_mask with a row for each image. Where latents have frames, core takes a flat mask's rows for frames."""
+def mask_rows(latent: Latent) -> torch.Tensor:
+    """The noise_mask with a row for each image, or one for all, as core reads one of any shape.
+
+    Where latents have frames, core takes a flat mask's rows for frames.
+    """
     mask, samples = latent["noise_mask"], latent["samples"]
-    if mask.ndim >= samples.ndim or samples.ndim == 4:
+    if samples.ndim == 4:
+        return mask.reshape(-1, 1, *mask.shape[-2:])
+    if mask.ndim >= samples.ndim or len(mask) == 1:
         return mask
     return comfy.sampler_helpers.prepare_mask(mask, samples.shape, samples.device)
 

@@ -1,7 +1,7 @@
 """One sampling call: KSampler's, but with the noise and sigmas given."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import comfy.model_management
 import comfy.model_patcher
@@ -17,6 +17,7 @@ from .counting import Evaluations
 
 OVERFLOWS = "often half precision overflows: try another dtype, cfg or sampler"
 OWN = "link conditioning that the model's own text encoder gave, and a sampler and sigmas that are made for it"
+T = TypeVar("T")
 
 
 class Sampled(NamedTuple):
@@ -73,6 +74,16 @@ def _prompt_for_negative(asked: dict[str, Any]) -> list[torch.Tensor]:
     positive, *others = asked["conds_out"]
     missing = asked["model_options"].get("disable_cfg1_optimization") and asked["conds"][1:] == [None]
     return [positive, positive] if missing else [positive, *others]
+
+
+def attempted(draw: Callable[[], T]) -> T | None:
+    """What it draws; None where it fails in its own words, which an interruption and memory that ran out are not."""
+    try:
+        return draw()
+    except (comfy.model_management.InterruptProcessingException, comfy.model_management.OOM_EXCEPTION):
+        raise
+    except Exception:
+        return None
 
 
 class Progress:
