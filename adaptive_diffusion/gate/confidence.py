@@ -25,8 +25,9 @@ import numpy
 from scipy.optimize import brentq
 from scipy.special import betainc, betaincinv
 
+from .interval import COVERAGE
+
 Scores = Sequence[float] | numpy.ndarray
-COVERAGE = 0.95
 _TAIL = (1 - COVERAGE) / 2
 _TAIL_OF_THREE = (1 - COVERAGE) / 3
 
