@@ -1,11 +1,11 @@
-"""Command line: python -m adaptive_diffusion demo | generate | calibrate | evaluate | convert | merge-tables."""
+"""Command line: python -m adaptive_diffusion demo | generate | calibrate | evaluate | distill ..."""
 
 import argparse
 import sys
 import warnings
 from typing import NoReturn
 
-from .commands import calibrate, convert, demo, evaluate, generate, merge_tables
+from .commands import calibrate, convert, demo, distill, evaluate, finetune, generate, merge_tables
 from .commands.options import OPTION
 from .quoting import quoted
 
@@ -20,7 +20,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> None:
     parser = _Parser(prog="python -m adaptive_diffusion", description="Adaptive student/teacher diffusion")
     commands = parser.add_subparsers(required=True)
-    for command in (demo, generate, calibrate, evaluate, convert, merge_tables):
+    for command in (demo, generate, calibrate, evaluate, distill, finetune, convert, merge_tables):
         command.add(commands)
     chosen = parser.parse_args(arguments)
     try:

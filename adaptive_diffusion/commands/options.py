@@ -47,13 +47,13 @@ def _side(pixels: int) -> int:
     return pixels
 
 
-def _prompt_file(name: str) -> Path:
+def prompt_file(name: str) -> Path:
     return PROMPTS.get(name, Path(name))
 
 
 def add_prompts(parser: argparse.ArgumentParser, required: bool) -> None:
     kinds = "prompts: CSV, TSV, JSONL, or TXT with one a line; or a set that comes with the package, bundled or demo"
-    parser.add_argument("--prompts", type=_prompt_file, metavar="FILE", required=required, help=kinds)
+    parser.add_argument("--prompts", type=prompt_file, metavar="FILE", required=required, help=kinds)
     parser.add_argument("--column", default=CAPTION, help="column of a CSV or TSV, key of a JSONL file (%(default)s)")
 
 

@@ -14,11 +14,12 @@ from ..estimators.weights import SAFETENSORS
 from ..gate.percentiles import PercentileTable
 from ..prompts import check_text
 from ..quoting import listed, quoted
+from ..reading import read_json
 from . import demo
 from .drawing import Pipeline
 from .loading import INDEX, is_model, open_pipeline
 
-DEMO, VLM = "demo", "vlm:"
+DEMO, VLM, SETTINGS = "demo", "vlm:", "settings.json"
 OFFICIAL = {
     "student": {"steps": 4, "cfg": 8.0},
     "teacher": {"steps": 12, "steps_alone": 12, "cfg": 8.0, "rollback": 0.7},
@@ -28,9 +29,14 @@ OFFICIAL = {
 def settings(model: str | None, role: str) -> dict[str, Any]:
     """Steps, cfg and the teacher's rollback for a model of which nothing else is said; `steps_alone` to regenerate.
 
-    The demo models have their own, all others those that the official code begins with.
+    The demo models have their own, and so have students that were made here; all others those that the official code
+    begins with.
     """
-    return (demo.settings() if model == DEMO else OFFICIAL)[role]
+    if model == DEMO:
+        return demo.settings()[role]
+    own = Path(model or "") / SETTINGS
+    made = read_json(own, f"{quoted(own)} is damaged; write it again, or take it away") if own.is_file() else {}
+    return OFFICIAL[role] | made.get(role, {})
 
 
 def hardware(device: str | None) -> dict[str, str]:

@@ -19,6 +19,7 @@ FLOORS = [
     ["adaptive_diffusion.gate"],
     ["adaptive_diffusion.report", "adaptive_diffusion.sheet"],
     ["adaptive_diffusion.standalone"],
+    ["adaptive_diffusion.distillation"],
     ["adaptive_diffusion.commands"],
     ["adaptive_diffusion.__main__", "adaptive_diffusion.__init__"],
     ["host"],
