@@ -1,5 +1,6 @@
 """The training loop: seeded step by step, so that a run that was stopped goes on to the same bits."""
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,6 +126,7 @@ def _accelerator(plan: Plan, folder: Path, device: str) -> Accelerator:
         log_with="tensorboard" if plan.tensorboard else None,
         project_config=places,
     )
+    logging.getLogger("accelerate").setLevel(logging.ERROR)  # its advice is not for who gives a command
     checkpoints.keep_trained_alone(accelerator)
     if plan.tensorboard:
         accelerator.init_trackers("student")

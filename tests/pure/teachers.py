@@ -98,7 +98,7 @@ def sd3() -> StableDiffusion3Pipeline:
     )
     others = {
         "transformer": transformer.eval(),
-        "vae": vae(),
+        "vae": vae(0.1),
         "text_encoder_3": t5,
         "tokenizer_3": tiny.text_parts()[1],
     }
