@@ -66,6 +66,7 @@ def _complete(chosen: argparse.Namespace) -> None:
     student = models.settings(chosen.student, "student")
     fill(chosen, {"student_steps": student["steps"], "student_cfg": student["cfg"]})
     fill(chosen, models.hardware(chosen.device))
+    models.check_guidance(chosen.student, chosen.student_cfg)
 
 
 def _student(chosen: argparse.Namespace) -> "Student":

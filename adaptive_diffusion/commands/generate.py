@@ -105,6 +105,7 @@ def _complete(chosen: argparse.Namespace) -> None:
     steps = teacher["steps" if chosen.strategy == "refine" else "steps_alone"]
     fill(chosen, {"teacher_steps": steps, "teacher_cfg": teacher["cfg"]})
     fill(chosen, models.hardware(chosen.device))
+    models.check_guidance(chosen.student, chosen.student_cfg)
     of_rollback(chosen.strategy, chosen.teacher_steps, chosen.sigma, chosen.rollback_scale)
 
 

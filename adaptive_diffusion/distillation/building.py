@@ -100,7 +100,8 @@ def trained_copy(network: Any) -> Any:
 
 def guided_copy(network: Any) -> Any:
     """A copy that learns and takes a guidance embedding, which changes nothing at first."""
-    made = type(network).from_config({**network.config, "time_cond_proj_dim": GUIDANCE_WIDTH})
+    own = {name: value for name, value in network.config.items() if not name.startswith("_")}
+    made = type(network).from_config({**own, "time_cond_proj_dim": GUIDANCE_WIDTH})
     made.load_state_dict(network.state_dict(), strict=False)
     torch.nn.init.zeros_(made.time_embedding.cond_proj.weight)
     return made.to(network.device).float().eval().requires_grad_(True)

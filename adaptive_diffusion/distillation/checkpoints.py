@@ -11,9 +11,10 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 
-from ..files import sync_names, write_atomically, writing
+from ..files import sync_names, write_atomically
 from ..quoting import quoted
 from ..reading import Unreadable, read_json, told
+from .disk import saving
 
 FOLDER, PREFIX, WHOLE = "checkpoints", "checkpoint_", "whole.json"
 KEPT = 2
@@ -30,7 +31,7 @@ def save(accelerator: Accelerator, run: Path, step: int) -> None:
     """A checkpoint of this step; the oldest of KEPT goes. It counts once its digests are written."""
     accelerator.project_configuration.iteration = step
     folder = run / FOLDER / f"{PREFIX}{step}"
-    with writing(folder):
+    with saving(folder):
         accelerator.save_state()
         digests = {path.name: _digest(path) for path in _files(folder)}
     write_atomically(folder / WHOLE, json.dumps(digests, indent=1).encode())

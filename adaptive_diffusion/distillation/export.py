@@ -13,6 +13,7 @@ from ..files import making_folder, replacing
 from ..standalone.drawing import Pipeline
 from ..standalone.models import SETTINGS
 from . import comfyui_keys
+from .disk import saving
 from .layouts import StableDiffusion, StableDiffusion3
 from .levels import Levels
 
@@ -21,8 +22,8 @@ def save_pipeline(pipeline: Pipeline, folder: Path, settings: dict[str, Any]) ->
     """A pipeline as a folder that is whole once it is there. settings: how it is meant to be run, as the demo's."""
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
-            part.to(memory_format=torch.contiguous_format)
-    with making_folder(folder) as beside:
+            part.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    with saving(folder), making_folder(folder) as beside:
         pipeline.save_pretrained(beside, safe_serialization=True)
         (beside / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
 
@@ -73,5 +74,5 @@ def merged(network: Any) -> Any:
 
 def _save(weights: dict[str, torch.Tensor], path: Path, dtype: str) -> None:
     kept = {name: value.detach().to(getattr(torch, dtype)).cpu().contiguous() for name, value in weights.items()}
-    with replacing(path) as beside:
+    with saving(path), replacing(path) as beside:
         save_file(kept, beside, metadata={"format": "pt"})

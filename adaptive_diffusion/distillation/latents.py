@@ -15,6 +15,7 @@ from ..images import read_image
 from ..quoting import quoted
 from ..reading import told
 from .data import Data
+from .disk import saving
 from .layouts import Condition, StableDiffusion
 
 CHUNK = 50
@@ -48,7 +49,7 @@ def fill(folder: Path, data: Data, make: Callable[[slice], Parts]) -> Iterator[i
         rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(data.prompts)))
         if not path.exists():
             parts = {name: value.cpu().contiguous() for name, value in make(rows).items()}
-            with replacing(path) as beside:
+            with saving(path), replacing(path) as beside:
                 save_file(parts, beside)
         yield rows.stop - rows.start
 

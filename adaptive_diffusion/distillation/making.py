@@ -124,8 +124,10 @@ def _save_whole(network: Any, base: Any, levels: Levels, file: Path, dtype: str,
 
 def student_settings(recipe: Recipe) -> dict[str, Any]:
     """How the student is meant to be run."""
-    cfg = sum(recipe.guidance) / 2 if recipe.method == recipes.LCM else 1.0
-    return {"steps": 1 if recipe.method == recipes.ADD else 4, "cfg": cfg, "sampler": "lcm", "scheduler": "lcm"}
+    guided = recipe.method == recipes.LCM
+    settings = {"steps": 1 if recipe.method == recipes.ADD else 4, "sampler": "lcm", "scheduler": "lcm"}
+    cfg = {"cfg": sum(recipe.guidance) / 2, "guidance": recipe.guidance} if guided else {"cfg": 1.0}
+    return {**settings, **cfg}
 
 
 def result_folder(run: Path) -> Path:

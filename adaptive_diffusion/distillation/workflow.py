@@ -23,39 +23,45 @@ def graph(
     the teacher is the demo's. extra: nodes that make the student's model, each given the one before as its `model`.
     """
     prompt, estimator = (DEMO_PROMPT, "demo") if demo else (PROMPT, "ImageReward.pt")
-    width, height = size
     nodes: dict[str, Node] = {"1": _loader(demo, loader)}
     model = _chained(nodes, extra)
-    text = _node("CLIPTextEncode", clip=["1", 1], text=prompt)
-    refined = {"steps": teacher["steps"], "cfg": teacher["cfg"], "rollback": teacher["rollback"]}
-    nodes |= {
-        "3": text,
+    return (
+        nodes | _student(model, student, prompt, size) | _gate(prompt, estimator, table) | _teacher(teacher, size, name)
+    )
+
+
+def _student(model: list[Any], settings: dict[str, Any], prompt: str, size: tuple[int, int]) -> dict[str, Node]:
+    sampled = {"steps": settings["steps"], "cfg": 1.0, "sampler_name": "lcm", "scheduler": "lcm"}
+    linked = {"model": model, "positive": ["3", 0], "latent_image": ["5", 0]}
+    return {
+        "3": _node("CLIPTextEncode", clip=["1", 1], text=prompt),
         "4": _node("CLIPTextEncode", clip=["1", 1], text=""),
-        "5": _node("EmptyLatentImage", width=width, height=height, batch_size=4),
-        "6": _node(
-            "AdaptiveStudentSample",
-            **{"model": model, "positive": ["3", 0], "latent_image": ["5", 0], "seed": 1, "denoise": 1.0},
-            **{"steps": student["steps"], "cfg": 1.0, "sampler_name": "lcm", "scheduler": "lcm"},
-        ),
+        "5": _node("EmptyLatentImage", width=size[0], height=size[1], batch_size=4),
+        "6": _node("AdaptiveStudentSample", **linked, **sampled, seed=1, denoise=1.0),
         "7": _node("VAEDecode", samples=["6", 0], vae=["1", 2]),
+    }
+
+
+def _gate(prompt: str, estimator: str, table: str) -> dict[str, Node]:
+    return {
         "8": _node("AdaptiveLoadEstimator", estimator=estimator),
         "9": _node("AdaptiveQualityScore", estimator=["8", 0], images=["7", 0], prompt=prompt),
         "10": _node("AdaptiveThresholdGate", scores=["9", 0], table=table, k=30.0, student=["6", 1]),
-        "11": _node(
-            "AdaptiveTeacherRefine",
-            **{"decision": ["10", 0], "latent": ["6", 0], "model": ["1", 0], "seed": 1, "max_batch": 16},
-            **{"positive": ["3", 0], "negative": ["4", 0], "sampler_name": "unipc_diffusers", "scheduler": "uniform"},
-            **{**refined, "rollback_scale": "schedule"},
-        ),
+    }
+
+
+def _teacher(settings: dict[str, Any], size: tuple[int, int], name: str) -> dict[str, Node]:
+    """From the gate's verdicts to the saved images, called `name`."""
+    linked = {"decision": ["10", 0], "latent": ["6", 0], "model": ["1", 0], "positive": ["3", 0], "negative": ["4", 0]}
+    sampled = {key: settings[key] for key in ("steps", "cfg", "rollback")}
+    sampled |= {"sampler_name": "unipc_diffusers", "scheduler": "uniform", "rollback_scale": "schedule"}
+    merged = {"decision": ["10", 0], "student": ["7", 0], "improved": ["12", 0], "resize_method": "bicubic"}
+    return {
+        "11": _node("AdaptiveTeacherRefine", **linked, **sampled, seed=1, max_batch=16),
         "12": _node("VAEDecode", samples=["11", 0], vae=["1", 2]),
-        "13": _node(
-            "AdaptiveMerge",
-            **{"decision": ["10", 0], "student": ["7", 0], "improved": ["12", 0], "size": "student"},
-            **{"width": width, "height": height, "resize_method": "bicubic"},
-        ),
+        "13": _node("AdaptiveMerge", **merged, size="student", width=size[0], height=size[1]),
         "14": _node("SaveImage", images=["13", 0], filename_prefix=name),
     }
-    return nodes
 
 
 def load_lora(file: str) -> Node:

@@ -3,8 +3,10 @@
 import importlib
 import json
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 
+import comfy.lora
 import comfy.model_management
 import comfy.sd
 import comfy.supported_models
@@ -15,6 +17,7 @@ from oracle import own_student as tiny
 from safetensors.torch import load_file, save_file
 
 from .conftest import nodes
+from .families import FAMILIES, SD3_MMDIT
 from .tools import module
 
 GOLDENS = json.loads(tiny.GOLDENS.read_text())
@@ -173,3 +176,17 @@ def test_the_written_graph_of_a_guided_unet_links_its_loader_to_its_guidance():
     assert graph["6"]["inputs"]["model"] == ["21", 0]
     assert graph["11"]["inputs"]["model"] == ["1", 0]
     assert "model" not in graph["20"]["inputs"]
+
+
+def test_core_knows_every_layer_of_an_sd3_lora():
+    model = replace(FAMILIES["SD3"], config={**SD3_MMDIT, "depth": 2}).model()
+    known = comfy.lora.model_lora_keys_unet(model.model, {})
+    targets = of_the_pack("layouts").StableDiffusion3.targets
+    layers = [name if "ff" in name else f"attn.{name}" for name in targets]
+    names = [f"transformer_blocks.{block}.{name}" for block in (0, 1) for name in layers]
+    last_has_none = ("transformer_blocks.1.attn.to_add_out", "transformer_blocks.1.ff_context")
+    names = [name for name in names if not name.startswith(last_has_none)]
+    weights = {f"{name}.lora_{side}.weight": torch.zeros(1, 1) for name in names for side in "AB"}
+    found = of_the_pack("comfyui_keys").lora_keys("transformer", weights, 4)
+    assert {key.split(".")[0] for key in found} <= known.keys()
+    assert len(names) == 21
