@@ -46,6 +46,7 @@ GUIDANCE = Range(0, 100)
 STEPS = whole(1, 1000)
 SIDE = whole(8, 16384)
 IMAGES = whole(1, 100_000)
+COUNT = whole(1, 1_000_000_000)
 SEED = whole(-(2**63), 2**64 - 1)  # what a generator of torch takes
 
 

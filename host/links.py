@@ -97,7 +97,7 @@ def _fits(latent: dict[str, Any], count: int) -> bool:
     numbers, mask = latent.get("batch_index", range(count)), latent.get("noise_mask")
     if not isinstance(numbers, (list, tuple, range)) or len(numbers) != count:
         return False
-    whole = all(isinstance(number, Integral) and 0 <= number < MOST_NUMBERS for number in numbers)
+    whole = all(isinstance(number, Integral) and 0 <= int(number) < MOST_NUMBERS for number in numbers)
     return whole and (mask is None or (_is_pixels(mask) and mask.ndim > 1))
 
 

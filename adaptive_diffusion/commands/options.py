@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ..bundled import PROMPTS
-from ..numeric import GUIDANCE, IMAGES, SEED, SIDE, STEPS, Range, whole
+from ..numeric import COUNT, GUIDANCE, IMAGES, SEED, SIDE, STEPS, Range, whole
 from ..prompts import CAPTION, MOST_PROMPTS
 from ..quoting import quoted
 
 OPTION = "it"  # what the sentence on a value calls its option, whose name the parser puts there
-UNIT = 8
+SIDES_OF = 8
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -32,6 +32,9 @@ def among(numbers: Range) -> Callable[[str], Any]:
     return number
 
 
+positive = among(COUNT)
+
+
 def size(text: str) -> tuple[int, int]:
     """Width and height of "1024" or "1024x768"."""
     sides = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text)
@@ -42,8 +45,8 @@ def size(text: str) -> tuple[int, int]:
 
 
 def _side(pixels: int) -> int:
-    if among(SIDE)(str(pixels)) % UNIT:
-        raise argparse.ArgumentTypeError(f"{OPTION} is {pixels}; choose a multiple of {UNIT}")
+    if among(SIDE)(str(pixels)) % SIDES_OF:
+        raise argparse.ArgumentTypeError(f"{OPTION} is {pixels}; choose a multiple of {SIDES_OF}")
     return pixels
 
 

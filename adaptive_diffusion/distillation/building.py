@@ -10,7 +10,7 @@ from peft import LoraConfig
 
 from ..quoting import quoted
 from ..standalone.loading import open_pipeline
-from ..standalone.pipeline import in_mode
+from ..standalone.teaching import in_mode
 from . import recipe as recipes
 from .adversary import Adversary
 from .averaging import Averaged
