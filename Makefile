@@ -7,7 +7,7 @@ RUN := OMP_NUM_THREADS=1 $(VENV)/bin/python
 $(VENV)/ready: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt torch
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[standalone,cluster,test]'
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[standalone,cluster,train,test]'
 	touch $@
 
 demo: $(VENV)/ready

@@ -1,20 +1,26 @@
-"""Command line: python -m adaptive_diffusion demo | generate | collect | calibrate | evaluate | convert ..."""
+"""Command line: python -m adaptive_diffusion demo | generate | collect | calibrate | evaluate | distill ..."""
 
 import argparse
 import sys
 import warnings
 from typing import NoReturn
 
-from .commands import calibrate, collect, convert, demo, evaluate, generate, merge_tables
+from .commands import calibrate, collect, convert, demo, distill, evaluate, finetune, generate, merge_tables
+from .commands.options import OPTION
 from .quoting import quoted
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with an option in one sentence, as the commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        _stop(f"error: {message.removeprefix('argument ').replace(f': {OPTION} is ', ' is ', 1)}", 2)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m adaptive_diffusion", description="Adaptive student/teacher diffusion"
-    )
+    parser = _Parser(prog="python -m adaptive_diffusion", description="Adaptive student/teacher diffusion")
     commands = parser.add_subparsers(required=True)
-    for command in (demo, generate, collect, calibrate, evaluate, convert, merge_tables):
+    for command in (demo, generate, collect, calibrate, evaluate, distill, finetune, convert, merge_tables):
         command.add(commands)
     chosen = parser.parse_args(arguments)
     try:

@@ -7,16 +7,7 @@ from dataclasses import dataclass
 import numpy
 from scipy import stats
 
-COVERAGE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value and between what it lies; NaN where nothing is known."""
-
-    value: float
-    low: float
-    high: float
+from ..gate.interval import COVERAGE, Interval
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,22 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         fix = _FIXES.get(error.errno or 0, "look at its folder and run it again")
         raise ValueError(f"{quoted(path)} cannot be written ({error.strerror or error}); {fix}") from error
+
+
+@contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` to fill, which is there, through to disk, once all went well."""
+    with writing(path):
+        partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            for inside in partial.rglob("*"):
+                _sync_file(inside)
+            os.rename(partial, path)
+            sync_names(path.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
@@ -83,10 +100,12 @@ def sync_names(folder: Path) -> None:
 
 
 def sweep(folder: Path, name: str | None = None) -> None:
-    """Remove the temporary files that killed processes left of the file `name` in a folder, or of every file."""
+    """Remove the temporary files and folders that killed processes left of `name` in a folder, or of all in it."""
     left = re.compile(rf"\.{re.escape(name) if name else '.+'}\.\d+{re.escape(PARTIAL)}")
     for path in folder.iterdir():
-        if left.fullmatch(path.name):
+        if left.fullmatch(path.name) and path.is_dir():
+            shutil.rmtree(path)
+        elif left.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
@@ -111,6 +130,12 @@ def keep_lines(path: Path, lines: Sequence[bytes]) -> None:
     with writing(path):
         if path.exists():
             os.truncate(path, sum(len(line) + 1 for line in lines))
+
+
+def _sync_file(path: Path) -> None:
+    if path.is_file():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def _write(file: BinaryIO, data: bytes, through: bool) -> None:

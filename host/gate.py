@@ -93,7 +93,7 @@ def _by_hand(judged: Verdicts, texts: Sequence[str]) -> list[tuple[int, ...] | N
 
 
 def _numbers(text: str, total: int) -> set[int]:
-    if not re.fullmatch(r"\s*\d+([,\s]+\d+)*\s*", text):
+    if not re.fullmatch(r"\s*\d{1,9}([,\s]+\d{1,9})*\s*", text):
         raise ValueError(f"reject_indices is {quoted(text)}; write image numbers such as 0, 3")
     chosen = {int(number) for number in re.findall(r"\d+", text)}
     if max(chosen) >= total:

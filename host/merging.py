@@ -10,7 +10,7 @@ import torch
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..adaptive_diffusion.images import with_channels
-from .rows.batches import Batch, batch_size, part, replaces_row
+from .rows.batches import Batch, batch_size, check_finite, part, replaces_row
 from .rows.latents import Latent, check_latent, with_samples
 
 METHODS = ["lanczos", "bicubic", "bilinear", "area", "nearest-exact"]
@@ -100,11 +100,12 @@ def _better(decision: GateDecision, scores: QualityScores) -> tuple[int, ...]:
 
 def _images(decision: GateDecision, student: torch.Tensor, improved: torch.Tensor | None, size: Size) -> torch.Tensor:
     width, height = size.target or (student.shape[2], student.shape[1])
-    student = _resized(student, width, height, size.method)
-    if improved is None or not len(improved):
-        return student
-    improved = with_channels(improved, student.shape[-1])
-    return decision.scatter(student, _resized(improved, width, height, size.method))
+    merged = _resized(student, width, height, size.method)
+    if improved is not None and len(improved):
+        improved = with_channels(improved, student.shape[-1])
+        merged = decision.scatter(merged, _resized(improved, width, height, size.method))
+    check_finite(merged, "student")
+    return merged
 
 
 def _resized(images: torch.Tensor, width: int, height: int, method: str) -> torch.Tensor:

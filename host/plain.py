@@ -1,25 +1,34 @@
-"""Values of numpy and torch as Python's own, so that they compare, print and become JSON as ComfyUI expects."""
+"""Lists of numbers, whatever they are nested in."""
 
+import math
 from typing import Any
 
 import numpy
 import torch
 
+from ..adaptive_diffusion.numeric import plain
 
-def plain(value: Any) -> Any:
-    """A number of numpy or torch as Python's; anything else as it is."""
-    if isinstance(value, numpy.generic) or (isinstance(value, (numpy.ndarray, torch.Tensor)) and value.ndim == 0):
-        return value.item()
-    return value
+DEEPEST = 8
 
 
-def numbers(values: Any) -> list[float] | None:
-    """The numbers in nested lists and rows of them, in order; None where anything else is among them."""
+def numbers(values: Any, depth: int = DEEPEST) -> list[float] | None:
+    """The numbers in nested lists and rows of them, in order; None where anything else is among them.
+
+    depth: how far lists may lie in each other.
+    """
     found: list[float] = []
     for value in map(plain, values):
         nested = isinstance(value, (list, tuple, numpy.ndarray, torch.Tensor))
-        inner = numbers(value) if nested else [value]
+        inner = (numbers(value, depth - 1) if depth else None) if nested else [value]
         if inner is None or not all(isinstance(number, (int, float)) for number in inner):
             return None
-        found += inner
+        found += map(as_float, inner)
     return found
+
+
+def as_float(number: float) -> float:
+    """The number as Python's float; infinite where it is a whole one that no float holds."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

@@ -1,6 +1,7 @@
 """What Adaptive Report tells of a run: an entry and a card of its sheet for each image."""
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from ..adaptive_diffusion.report import record
 from ..adaptive_diffusion.sheet import SheetRow, sheet_row
 
 Entries = list[dict[str, Any]]
+MOST_SHOWN = 216
+"""The images of four pages of a sheet. All pages are one batch, in which an image more takes 0.8 MB."""
+
 COSTS = {"steps": "steps", "evaluations": "model evaluations"}
 
 
@@ -22,7 +26,7 @@ def describe(
     teacher_steps: int,
     nodes: Collection[str] | None,
 ) -> tuple[Entries, list[SheetRow]]:
-    """The record and the rows of the sheet, in the order of the images, however these are batched.
+    """The record, and the rows of the sheet for the first MOST_SHOWN, in the order of the images, however batched.
 
     images, finals: the student's, and what came out. scores: of all rejected images, or of all images; one None where
     nothing is linked. nodes: the teachers and merges that count. ValueError where counts do not match.
@@ -37,7 +41,7 @@ def describe(
     entries: Entries = []
     for decision, values in zip(decisions, _scores(decisions, scores), strict=True):
         entries += record(decision, (), values, teacher_steps or None, len(entries), nodes)
-    return entries, [_row(*each) for each in zip(entries, *pictures, strict=True)]
+    return entries, [_row(*each) for each in islice(zip(entries, *pictures, strict=True), MOST_SHOWN)]
 
 
 def footer(entries: Entries) -> str:
@@ -48,7 +52,15 @@ def footer(entries: Entries) -> str:
         text += f" {FAILED.capitalize()}: {failed}."
     costs = [(told, [entry[name] for entry in entries]) for name, told in COSTS.items()]
     means = [f"{sum(values) / len(values):.1f} {told}" for told, values in costs if None not in values]
-    return f"{text} {' and '.join(means)} per image on average." if means else text
+    told = [text, f"{' and '.join(means)} per image on average." if means else "", left_out(entries)]
+    return " ".join(filter(None, told))
+
+
+def left_out(entries: Entries) -> str:
+    """Which images the sheet shows, where these are not all."""
+    if len(entries) <= MOST_SHOWN:
+        return ""
+    return f"The sheet shows the first {MOST_SHOWN} of {len(entries)} images; the record has all."
 
 
 def _scores(decisions: Sequence[GateDecision], scores: Sequence[QualityScores | None]) -> Iterator[tuple[float, ...]]:

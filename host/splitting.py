@@ -8,7 +8,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..adaptive_diffusion.gate.checked import answered
 from ..adaptive_diffusion.gate.decision import GateDecision
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from .rows.batches import Batch, batch_size, part
+from .rows.batches import Batch, batch_size, check_finite, part
 from .rows.conditioning import Conditioning, RowSlicer
 from .rows.latents import check_latent
 
@@ -36,6 +36,8 @@ def _part(decision: GateDecision, batch: Batch | Conditioning, positions: Sequen
         return RowSlicer([decision.scores.rows.at(positions)])([batch])
     if isinstance(batch, dict):
         check_latent(batch)
+    else:
+        check_finite(batch, "batch")
     return part(batch, positions)
 
 

@@ -50,7 +50,7 @@ class BestOfN(AdaptiveNode):
         )
 
     @classmethod
-    def validate_inputs(cls, table):
+    def validate_inputs(cls, table=()):
         return cls.answer(_calibrated, table)
 
     @classmethod

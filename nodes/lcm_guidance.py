@@ -41,7 +41,7 @@ class LCMGuidance(AdaptiveNode):
         )
 
     @classmethod
-    def validate_inputs(cls, unet_name):
+    def validate_inputs(cls, unet_name=None):
         return cls.answer(unet_path, [unet_name])
 
     @classmethod

@@ -53,7 +53,7 @@ class LoadEstimator(AdaptiveNode):
         )
 
     @classmethod
-    def validate_inputs(cls, estimator, clip_vision=NO_CLIP_VISION):
+    def validate_inputs(cls, estimator=None, clip_vision=NO_CLIP_VISION):
         found = cls.answer(estimator_path, [estimator])
         return cls.answer(clip_vision_path, [clip_vision]) if found is True else found
 

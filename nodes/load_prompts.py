@@ -56,7 +56,7 @@ class LoadPrompts(AdaptiveNode):
         )
 
     @classmethod
-    def validate_inputs(cls, file):
+    def validate_inputs(cls, file=None):
         return cls.answer(prompt_path, [file])
 
     @classmethod

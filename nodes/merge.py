@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.gate.outcome import kept_instead
 from ..host.graph import behind
 from ..host.merging import METHODS, Size, merge
-from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, node_id
+from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, node_id, unevaluated
 from ..host.shown import show_text
 
 STUDENT_SIZE, EXPLICIT_SIZE = "student", "width x height"
@@ -63,7 +63,7 @@ class Merge(AdaptiveNode):
         if not cls.any_rejected(decision):
             return []
         linked = {"improved": improved, "improved_scores": improved_scores}
-        return [name for name, value in linked.items() if value[0] is None]
+        return [name for name, value in linked.items() if unevaluated(value)]
 
     @classmethod
     def run(cls, decision, student, improved, size, width, height, resize_method, improved_scores=(None,)):

@@ -8,8 +8,9 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.sheet import ContactSheet, SheetRow
 from ..host.graph import behind
-from ..host.node import AdaptiveNode, DecisionLink, ScoresLink
-from ..host.reporting import describe, footer
+from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, unevaluated
+from ..host.reporting import describe, footer, left_out
+from ..host.shown import show_text
 from ..host.thumbnails import thumbnails
 
 
@@ -58,13 +59,15 @@ class Report(AdaptiveNode):
 
     @classmethod
     def check_lazy_status(cls, decision, final_scores=(True,), **_):
-        return ["final_scores"] if final_scores[0] is None and cls.any_rejected(decision) else []
+        return ["final_scores"] if unevaluated(final_scores) and cls.any_rejected(decision) else []
 
     @classmethod
     def run(cls, images, decision, final_images=None, final_scores=(None,), teacher_steps=0):
         nodes = behind(cls.hidden, ("final_images", "decision"))
         entries, rows = describe(decision, images, final_images or images, final_scores, teacher_steps, nodes)
         pixels = ContactSheet(rows, footer(entries)).pixels()
+        if told := left_out(entries):
+            show_text(cls.hidden, told)
         shown = {"adaptive_report": entries, **_thumbnails(rows)}
         return io.NodeOutput(pixels, json.dumps(entries, indent=1), ui=shown)
 

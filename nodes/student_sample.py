@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..host.node import AdaptiveNode, StudentInfoLink
 from ..host.sampling.call import Progress
-from ..host.sampling.student import draw, other_steps, plan_student
+from ..host.sampling.student import check_drawn, draw, other_steps, plan_student
 from ..host.shown import show_text
 from .sampling_inputs import student_inputs
 
@@ -32,6 +32,7 @@ class StudentSample(AdaptiveNode):
     def run(cls, **inputs):
         drawing, student = plan_student(**inputs)
         latent, spent = draw(drawing, Progress(drawing.model, len(drawing.sigmas) - 1))
+        check_drawn(latent)
         for sentence in other_steps(drawing, student):
             show_text(cls.hidden, sentence)
         return io.NodeOutput(latent, replace(student, spent=spent))

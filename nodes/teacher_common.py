@@ -8,7 +8,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..adaptive_diffusion.gate.decision import GateDecision
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from ..host.node import AdaptiveNode, DecisionLink, node_id
+from ..host.node import AdaptiveNode, DecisionLink, node_id, unevaluated
 from ..host.sampling.samplers import UNIPC
 from ..host.sampling.schedules import UNIFORM, scheduler_names
 from ..host.sampling.teacher import Plan, failures, improve
@@ -55,7 +55,7 @@ def teacher_inputs(
 
 def missing_lazy(linked: dict[str, Any]) -> list[str]:
     """The lazy inputs to evaluate now that something was rejected."""
-    return [name for name in LAZY if name in linked and linked[name][0] is None]
+    return [name for name in LAZY if name in linked and unevaluated(linked[name])]
 
 
 def improved(

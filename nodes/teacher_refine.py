@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.diffusion.rollback import SCALES
 from ..host.node import AdaptiveNode
+from ..host.plain import numbers
 from ..host.sampling.schedules import REFINE
 from ..host.sampling.teacher import plan_refine
 from .teacher_common import PER_BATCH, improved, missing_lazy, teacher_inputs
@@ -53,7 +54,7 @@ class TeacherRefine(AdaptiveNode):
 
     @classmethod
     def check_lazy_status(cls, decision, rollback, **linked):
-        return missing_lazy(linked) if any(rollback) and cls.any_rejected(decision) else []
+        return missing_lazy(linked) if any(numbers(rollback) or ()) and cls.any_rejected(decision) else []
 
     @classmethod
     def run(cls, decision, max_batch, **inputs):

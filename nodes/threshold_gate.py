@@ -38,7 +38,7 @@ class ThresholdGate(AdaptiveNode):
         )
 
     @classmethod
-    def validate_inputs(cls, table):
+    def validate_inputs(cls, table=()):
         return cls.answer(check_table, table)
 
     @classmethod

@@ -14,7 +14,7 @@ from typing import Any
 
 from find_comfyui import PACK
 
-START = 120
+START = 300
 FOLDERS = ("custom_nodes", "models", "models/quality_estimators", "input", "output", "temp", "user")
 
 
@@ -33,6 +33,11 @@ class Client:
                 return json.loads(answer.read() or "null")
         except urllib.error.HTTPError as error:
             return json.load(error)
+
+    def read(self, path: str) -> bytes:
+        """What stands at a path, as it came."""
+        with urllib.request.urlopen(f"http://{self.address}{path}") as answer:
+            return answer.read()
 
     def queue(self, graph: dict[str, Any]) -> str:
         """Queue the graph; its prompt id."""

@@ -66,6 +66,7 @@ def _complete(chosen: argparse.Namespace) -> None:
     student = models.settings(chosen.student, "student")
     fill(chosen, {"student_steps": student["steps"], "student_cfg": student["cfg"]})
     fill(chosen, models.hardware(chosen.device))
+    models.check_guidance(chosen.student, chosen.student_cfg)
 
 
 def _student(chosen: argparse.Namespace) -> "Student":
@@ -81,10 +82,12 @@ def _score(
 ) -> "Iterator[Found]":
     """The scores of the batches that begin with these prompts."""
     from ..standalone import models
+    from ..standalone.noise import check_reproducible
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.reading import cut_by
 
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
+    check_reproducible(student, "student")
     pipeline, seeds = AdaptiveDiffusionPipeline(estimator, student, None), prompt_seeds(task.seed, len(task.prompts))
     warn_of_cut(cut_by("the student", student, [*task.prompts, chosen.negative or ""]))
     warn_of_cut(estimator.cut(task.prompts))

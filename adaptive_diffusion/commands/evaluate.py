@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..prompts import every_prompt
+from .few_steps import drawn
 from .libraries import needing
 from .options import add_prompts, add_scoring
 from .reading import warn_of_cut
@@ -25,7 +27,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         "how often each one's image is better. A folder's images belong to the prompts in natural order (2 before 10), "
         "or as its metadata.csv or metadata.jsonl with file_name and text says; what is transparent is laid on white.",
     )
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="one, or two of the same prompts")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="one, or two of the same prompts")
+    parser.add_argument(
+        "--student", help="draw the prompts with this model in 1, 2, 4 and 8 steps, and tell them beside its teacher"
+    )
+    parser.add_argument("--teacher", help="the student's teacher, drawn alone (with the demo student: demo)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the images of --student and --teacher")
     parser.add_argument(
         "--judge",
         action="append",
@@ -41,16 +48,18 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
-    if len(chosen.folders) > 2:
-        raise ValueError(f"{len(chosen.folders)} folders came; name one, or two to compare")
     with needing("standalone"):
         from ..standalone import evaluation
         from ..standalone.galleries import open_gallery
-    prompts = every_prompt(chosen.prompts, chosen.column) if chosen.prompts else []
+    if chosen.student:
+        return _of_student(chosen)
+    if not 1 <= len(chosen.folders) <= 2:
+        raise ValueError(f"{len(chosen.folders)} folders came; name one, or two to compare")
+    prompts = every_prompt(Path(chosen.prompts), chosen.column) if chosen.prompts else []
     galleries = [open_gallery(folder, prompts) for folder in chosen.folders]
     if len(galleries) == 2:
         evaluation.check_pair(*galleries)
-    distances = _distances(chosen, galleries) if chosen.fid else []
+    distances = [_told(chosen, *each) for each in _distances(chosen, galleries)]
     judged = _judged(chosen, galleries)
     lines = evaluation.costs(galleries)
     if judged:
@@ -58,6 +67,31 @@ def run(chosen: argparse.Namespace) -> str:
         lines += evaluation.wins(judged, *galleries) if len(galleries) == 2 else []
         lines += [evaluation.NOTE]
     return "\n".join([*lines, *distances])
+
+
+def _of_student(chosen: argparse.Namespace) -> str:
+    """The table of a student in several numbers of steps beside its teacher."""
+    from ..standalone import evaluation, models
+    from ..standalone.galleries import open_gallery
+
+    if chosen.folders:
+        raise ValueError("give either folders of images or --student, whose images are drawn")
+    if chosen.out is None or chosen.prompts is None:
+        raise ValueError("a student's images need prompts and a place; name them with --prompts and --out")
+    models.check(chosen.student, chosen.teacher)
+    estimator = next((name for name in chosen.judge or [] if name != ORACLE), models.DEMO)
+    runs = drawn(chosen, estimator)
+    galleries = [replace(open_gallery(run), name=run.name) for run in runs]
+    distances = [distance for _, distance in _distances(chosen, galleries)]
+    lines = evaluation.side_by_side(galleries, _judged(chosen, galleries), distances)
+    return "\n".join([*lines, evaluation.NOTE])
+
+
+def _told(chosen: argparse.Namespace, gallery: "Gallery", distance: float) -> str:
+    from ..standalone.galleries import image_files
+
+    count = len(image_files(chosen.fid))
+    return f"FID of {gallery.name} ({len(gallery.images)} images) against {chosen.fid} ({count}): {distance:.2f}"
 
 
 def _judged(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "Judged":
@@ -86,8 +120,10 @@ def _judge(name: str, chosen: argparse.Namespace) -> "Judge":
     return models.load_estimator(name, device, chosen.clip_tokenizer, chosen.clip_vision)
 
 
-def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> list[str]:
-    """A line for each gallery's FID."""
+def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "list[tuple[Gallery, float]]":
+    """Each gallery's FID; none where none was asked for."""
+    if chosen.fid is None:
+        return []
     with needing("evaluate"):
         from ..standalone import fid, models
         from ..standalone.galleries import image_files
@@ -96,8 +132,4 @@ def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> li
             raise ValueError(f"FID needs Inception's weights; download {fid.WEIGHTS} and name it with --fid-weights")
         extractor = fid.inception(chosen.fid_weights)
     reference, device = image_files(chosen.fid), models.hardware(chosen.device)["device"]
-    return [
-        f"FID of {gallery.name} ({len(gallery.images)} images) against {chosen.fid} ({len(reference)}): "
-        f"{fid.distance(extractor, gallery.images, reference, device):.2f}"
-        for gallery in galleries
-    ]
+    return [(gallery, fid.distance(extractor, gallery.images, reference, device)) for gallery in galleries]

@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..numeric import ANY, GUIDANCE, IMAGES, PERCENT, STEPS
 from ..prompts import described, prompt_seeds, repeated
 from .libraries import needing
-from .options import add_estimator, add_prompts, add_student, fill, positive, share
+from .options import add_estimator, add_prompts, add_student, among, fill, share
 from .reading import prompts_of, warn_of_cut
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..gate.percentiles import PercentileTable
     from ..scale.sharded import ShardedRun
+    from ..standalone.drawing import Pipeline
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
 
@@ -37,18 +39,20 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", required=True, metavar="FOLDER", help="for the images")
     add_prompts(parser, required=False)
     _add_sharing(parser)
-    parser.add_argument("--pictures", type=positive, default=1, metavar="N", help="of each prompt (%(default)s)")
+    parser.add_argument("--pictures", type=among(IMAGES), default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
     parser.add_argument(
         "--teacher", help="the slow model: a folder in diffusers' format, or a checkpoint (with the demo student: demo)"
     )
-    parser.add_argument("--teacher-steps", type=positive, metavar="N", help="its steps (12; the demo's own)")
-    parser.add_argument("--teacher-cfg", type=float, metavar="SCALE", help="its guidance scale (8; the demo's own)")
+    parser.add_argument("--teacher-steps", type=among(STEPS), metavar="N", help="its steps (12; the demo's own)")
+    parser.add_argument(
+        "--teacher-cfg", type=among(GUIDANCE), metavar="SCALE", help="its guidance scale (8; the demo's own)"
+    )
     parser.add_argument(
         "--strategy", choices=("refine", "regenerate"), default="refine", help="what it does (%(default)s)"
     )
     parser.add_argument(
-        "--sigma", type=float, help="where refining starts: near 0 keeps the image, near 1 redraws it (0.7)"
+        "--sigma", type=among(ANY), help="where refining starts: near 0 keeps the image, near 1 redraws it (0.7)"
     )
     parser.add_argument(
         "--rollback-scale",
@@ -57,7 +61,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     add_estimator(parser)
     parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
-    parser.add_argument("--k", type=float, default=50.0, help="percent of the images to improve (%(default)g)")
+    parser.add_argument("--k", type=among(PERCENT), default=50.0, help="percent of the images to improve (%(default)g)")
     parser.set_defaults(run=run)
 
 
@@ -78,11 +82,11 @@ def _add_sharing(parser: argparse.ArgumentParser) -> None:
         help="draw shards with Ray: on this machine, or on the cluster of an address (pip install '.[cluster]')",
     )
     parser.add_argument(
-        "--workers", type=positive, metavar="N", help="of the cluster (one for each GPU, else for each processor)"
+        "--workers", type=among(IMAGES), metavar="N", help="of the cluster (one for each GPU, else for each processor)"
     )
     parser.add_argument(
         "--unit",
-        type=positive,
+        type=among(IMAGES),
         metavar="N",
         help="images drawn and kept together: a larger one fills the teacher's batches better, and loses more when it "
         "is stopped (64)",
@@ -119,8 +123,8 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
 
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
-    from ..diffusion.rollback import check_scale
     from ..standalone import models
+    from ..standalone.settings import of_rollback
 
     if chosen.student == models.DEMO:
         fill(chosen, {"teacher": models.DEMO, "estimator": models.DEMO, "table": "Demo"})
@@ -138,8 +142,8 @@ def _complete(chosen: argparse.Namespace) -> None:
     steps = teacher["steps" if chosen.strategy == "refine" else "steps_alone"]
     fill(chosen, {"teacher_steps": steps, "teacher_cfg": teacher["cfg"]})
     fill(chosen, models.hardware(chosen.device))
-    if chosen.rollback_scale is not None:
-        check_scale(chosen.rollback_scale, chosen.sigma)
+    models.check_guidance(chosen.student, chosen.student_cfg)
+    of_rollback(chosen.strategy, chosen.teacher_steps, chosen.sigma, chosen.rollback_scale)
 
 
 def _about(chosen: argparse.Namespace, prompts: list[str], table: "PercentileTable | None") -> dict[str, Any]:
@@ -195,7 +199,7 @@ def _draw_on_cluster(
 
     kept = opened(open_store(chosen.out), about, prompts, chosen.unit)
     units, told = kept.missing(), []
-    work = cluster.Work(kept, partial(_pipeline, chosen), {"table": table, **_settings(chosen)})
+    work = cluster.Work(kept, partial(_pipeline, chosen, []), {"table": table, **_settings(chosen)})
     with (
         cluster.connected(chosen.cluster, chosen.workers) as workers,
         tqdm(total=kept.count(units), unit="image") as bar,
@@ -222,24 +226,39 @@ def _checked_pipeline(
 ) -> "AdaptiveDiffusionPipeline":
     """What draws, once it is known that the table is its estimator's; it is told which prompts are cut."""
     from ..gate.judge import Judge
-    from ..standalone.reading import cut_by
 
-    pipeline = _pipeline(chosen)
+    pipeline = _pipeline(chosen, [*prompts, chosen.negative or ""])
     if table:
         table.check_estimator(Judge.of(pipeline.estimator))
-    warn_of_cut(cut_by("the student", pipeline.student, [*prompts, chosen.negative or ""]))
     warn_of_cut(pipeline.estimator.cut(prompts))
     return pipeline
 
 
-def _pipeline(chosen: argparse.Namespace) -> "AdaptiveDiffusionPipeline":
+def _pipeline(chosen: argparse.Namespace, texts: list[str]) -> "AdaptiveDiffusionPipeline":
+    """texts: the prompts and the negative one; those that a model does not read to the end are told as it is loaded."""
     from ..standalone import models
+    from ..standalone.noise import check_reproducible
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
+    from ..standalone.reading import cut_by, read_whole
 
     estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
-    teacher = partial(models.load_teacher, chosen.teacher, chosen.device, chosen.dtype) if chosen.teacher else None
+    check_reproducible(student, "student")
+    warn_of_cut(cut_by("the student", student, texts))
+    teacher = partial(_teacher, chosen, read_whole(student, texts)) if chosen.teacher else None
     return AdaptiveDiffusionPipeline(estimator, student, teacher)
+
+
+def _teacher(chosen: argparse.Namespace, texts: list[str]) -> "Pipeline":
+    """texts: those that the student reads whole; what it cuts was told."""
+    from ..standalone import models
+    from ..standalone.noise import check_reproducible
+    from ..standalone.reading import cut_by
+
+    teacher = models.load_teacher(chosen.teacher, chosen.device, chosen.dtype)
+    check_reproducible(teacher, "teacher")
+    warn_of_cut(cut_by("the teacher", teacher, texts))
+    return teacher
 
 
 def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -267,8 +286,14 @@ def _summary(kept: "Run") -> str:
     verdicts = [record["verdict"] for record in kept.records]
     count, improved, failed = kept.total, len(verdicts) - verdicts.count(ACCEPTED), verdicts.count(FAILED)
     told = f" ({FAILED} for {failed}, whose student's images are kept)" if failed else ""
-    steps, seconds = (sum(record[key] for record in kept.records) / count for key in ("steps", "seconds"))
+    taken = [spelled.format(sum(values) / count) for spelled, values in _costs(kept) if None not in values]
     return (
         f"{count} images are in {kept.folder}: {improved} went to the teacher{told}; "
-        f"{steps:.2f} steps and {seconds:.3f} s an image on average"
+        f"{', '.join(taken[:-1])} and {taken[-1]} an image on average"
     )
+
+
+def _costs(kept: "Run") -> list[tuple[str, list[Any]]]:
+    """What an image takes, and how a mean of it is spelled; records of before evaluations were counted have none."""
+    spelled = {"steps": "{:.2f} steps", "evaluations": "{:.2f} network evaluations", "seconds": "{:.3f} s"}
+    return [(form, [record.get(key) for record in kept.records]) for key, form in spelled.items()]

@@ -2,21 +2,33 @@
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..bundled import PROMPTS
-from ..prompts import CAPTION
+from ..numeric import COUNT, GUIDANCE, IMAGES, SEED, SIDE, STEPS, Range, whole
+from ..prompts import CAPTION, MOST_PROMPTS
 from ..quoting import quoted
 
+OPTION = "it"  # what the sentence on a value calls its option, whose name the parser puts there
+SIDES_OF = 8
 DTYPES = ("float32", "float16", "bfloat16")
 
 
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
+def among(numbers: Range) -> Callable[[str], Any]:
+    """The type of an option that takes one of these numbers."""
+
+    def number(text: str) -> Any:
+        try:
+            value: Any = (int if numbers.whole else float)(text)
+        except ValueError:
+            value = text
+        try:
+            return numbers.of(OPTION, value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
     return number
 
 
@@ -24,40 +36,63 @@ def share(text: str) -> tuple[int, int]:
     """Which of how many equal shares, of "3/8"."""
     found = re.fullmatch(r"(\d+)/(\d+)", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is no share; write 1/8 to 8/8 for eight processes")
+        raise argparse.ArgumentTypeError(f"{OPTION} is {quoted(text)}; write 1/8 to 8/8 for eight processes")
     return int(found[1]), int(found[2])
+
+
+positive = among(COUNT)
 
 
 def size(text: str) -> tuple[int, int]:
     """Width and height of "1024" or "1024x768"."""
-    sides = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    sides = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text)
     if not sides:
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is no size; write 1024, or 1024x768 for width x height")
-    return int(sides[1]), int(sides[2] or sides[1])
+        raise argparse.ArgumentTypeError(f"{OPTION} is {quoted(text)}; write 1024, or 1024x768 for width x height")
+    width, height = (_side(int(side)) for side in (sides[1], sides[2] or sides[1]))
+    return width, height
 
 
-def _prompt_file(name: str) -> Path | str:
+def _side(pixels: int) -> int:
+    if among(SIDE)(str(pixels)) % SIDES_OF:
+        raise argparse.ArgumentTypeError(f"{OPTION} is {pixels}; choose a multiple of {SIDES_OF}")
+    return pixels
+
+
+def prompt_file(name: str) -> Path:
+    return PROMPTS.get(name, Path(name))
+
+
+def _prompt_place(name: str) -> Path | str:
     """The file; an address as it stands."""
-    return name if "://" in name else PROMPTS.get(name, Path(name))
+    return name if "://" in name else prompt_file(name)
 
 
 def add_prompts(parser: argparse.ArgumentParser, required: bool) -> None:
     kinds = "prompts: CSV, TSV, JSONL, or TXT with one a line; or a set that comes with the package, bundled or demo"
-    parser.add_argument("--prompts", type=_prompt_file, metavar="FILE", required=required, help=kinds)
+    parser.add_argument("--prompts", type=_prompt_place, metavar="FILE", required=required, help=kinds)
     parser.add_argument("--column", default=CAPTION, help="column of a CSV or TSV, key of a JSONL file (%(default)s)")
 
 
 def add_student(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--count", type=int, default=0, help="how many prompts to draw by the seed (all, in order)")
-    parser.add_argument("--seed", type=int, default=0, help="prompt i is drawn with seed + i (%(default)s)")
+    parser.add_argument(
+        "--count",
+        type=among(whole(0, MOST_PROMPTS)),
+        default=0,
+        help="how many prompts to draw by the seed (all, in order)",
+    )
+    parser.add_argument("--seed", type=among(SEED), default=0, help="prompt i is drawn with seed + i (%(default)s)")
     parser.add_argument(
         "--student", default="demo", help="the fast model: a folder in diffusers' format, or a checkpoint (%(default)s)"
     )
-    parser.add_argument("--student-steps", type=positive, metavar="N", help="its steps (4; the demo's own)")
-    parser.add_argument("--student-cfg", type=float, metavar="SCALE", help="its guidance scale (8; the demo's own)")
+    parser.add_argument("--student-steps", type=among(STEPS), metavar="N", help="its steps (4; the demo's own)")
+    parser.add_argument(
+        "--student-cfg", type=among(GUIDANCE), metavar="SCALE", help="its guidance scale (8; the demo's own)"
+    )
     parser.add_argument("--negative", metavar="PROMPT", help="what the images are to avoid (nothing)")
     parser.add_argument("--size", type=size, metavar="WxH", help="pixels, such as 1024 or 1024x768 (the student's own)")
-    parser.add_argument("--batch", type=positive, default=8, metavar="N", help="images drawn at a time (%(default)s)")
+    parser.add_argument(
+        "--batch", type=among(IMAGES), default=8, metavar="N", help="images drawn at a time (%(default)s)"
+    )
     parser.add_argument("--dtype", choices=DTYPES, help="the models' precision (float16 on a GPU, else float32)")
 
 

@@ -8,11 +8,12 @@ there too, closely (Stigler 1977; Hutson 1999, doi 10.1080/02664769922458).
 With ties (whole-number ratings). What equals the threshold is kept, so that the rejected share is P(S < threshold),
 which may lie far below k. Where c of n scores lie under the threshold, it lies between the shares of the c-th and the
 (c + 1)-th of n uniform numbers, since each score is a monotone function of such a number: Beta(c, n + 1 - c) and
-Beta(c + 1, n - c) bound it, which are the exact binomial bounds of c in n (Clopper and Pearson, Biometrika 26, 1934).
+Beta(c + 1, n - c) bound it, which are the exact binomial bounds of c in n (Clopper and Pearson 1934, Biometrika 26,
+404-413, doi 10.1093/biomet/26.4.404).
 Which score becomes the threshold is chance as well, and the bounds of two may err: the lower one's on both sides, and
 the upper one's where it becomes the threshold by falling short. So each of the three tails has a third of 5 %. Order
 statistics as ends of an interval for the threshold itself hold with ties too, if they are not interpolated (Scheffe
-and Tukey, Annals of Mathematical Statistics 16, 1945).
+and Tukey 1945, Annals of Mathematical Statistics 16, 187-192).
 """
 
 import math
@@ -24,8 +25,9 @@ import numpy
 from scipy.optimize import brentq
 from scipy.special import betainc, betaincinv
 
+from .interval import COVERAGE
+
 Scores = Sequence[float] | numpy.ndarray
-COVERAGE = 0.95
 _TAIL = (1 - COVERAGE) / 2
 _TAIL_OF_THREE = (1 - COVERAGE) / 3
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ..quoting import quoted, unquoted
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -42,3 +44,26 @@ class Judge:
         if None in pairs["weights"]:
             del pairs["weights"]
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def check_same(made: Judge, judge: Judge, kind: str, name: str, remedy: str) -> None:
+    """ValueError where a file was `made` with another estimator, precision or file of weights than scores come from.
+
+    kind, name: of the file, "table" and what it is called. remedy: what helps beside loading the other weights.
+    """
+    what = f"{kind} {quoted(name)}"
+    if made.name not in (None, judge.name):
+        raise ValueError(
+            f"{what} was made for the estimator {unquoted(made.name)}, but the scores are of "
+            f"{unquoted(judge.name)}; choose a {kind} of {unquoted(judge.name)}"
+        )
+    if made.dtype not in (None, judge.dtype):
+        raise ValueError(
+            f"{what} was made in {unquoted(made.dtype)}, but the scores are {judge.dtype}; "
+            f"load the estimator in the {kind}'s precision"
+        )
+    if "weights" in made.unequal(judge):
+        raise ValueError(
+            f"{what} was made for {unquoted(made.label)}, but the scores are of {judge.label}; "
+            f"load the file that the {kind} was made with, or {remedy}"
+        )

@@ -58,6 +58,8 @@ class Pairs:
         for name, values in rows.items():
             object.__setattr__(self, name, values[order])
         self._check_rows()
+        counted = {**self.about.prompts, "count": len(self)}
+        object.__setattr__(self, "about", replace(self.about, prompts=counted))
 
     @classmethod
     def drawn(
@@ -93,8 +95,7 @@ class Pairs:
     def pick(self, rows: Any) -> "Pairs":
         """The pairs in these rows."""
         picked: dict[str, Any] = {name: values[rows] for name, values in self._arrays.items()}
-        about = replace(self.about, prompts={**self.about.prompts, "count": len(picked["scores"])})
-        return replace(self, **picked, about=about)
+        return replace(self, **picked)
 
     def merge(self, other: "Pairs") -> "Pairs":
         """The pairs of both, the same whichever comes first; they are called as these.

@@ -19,7 +19,7 @@ from ..locks import locked
 from ..quoting import quoted, unquoted
 from ..reading import MOST_JSON, read_json, told
 from .description import alike, check_description, check_format, joined, joined_prompts
-from .judge import Judge
+from .judge import Judge, check_same
 from .student import Student
 
 FORMAT = "adaptive-diffusion percentiles"
@@ -139,22 +139,7 @@ class PercentileTable:
 
     def check_estimator(self, judge: Judge) -> None:
         """ValueError where the table was made with another estimator, precision or file of weights."""
-        made = Judge.read(self.estimator)
-        if made.name not in (None, judge.name):
-            raise ValueError(
-                f"table {quoted(self.name)} was made for the estimator {unquoted(made.name)}, but the scores are of "
-                f"{unquoted(judge.name)}; choose a table of {unquoted(judge.name)}"
-            )
-        if made.dtype not in (None, judge.dtype):
-            raise ValueError(
-                f"table {quoted(self.name)} was made in {unquoted(made.dtype)}, but the scores are {judge.dtype}; "
-                "load the estimator in the table's precision"
-            )
-        if "weights" in made.unequal(judge):
-            raise ValueError(
-                f"table {quoted(self.name)} was made for {unquoted(made.label)}, but the scores are of {judge.label}; "
-                "load the file that the table was made with, or calibrate with this one"
-            )
+        check_same(Judge.read(self.estimator), judge, "table", self.name, "calibrate with this one")
 
     def differences(self, student: Student) -> list[str]:
         """Where `student`'s known settings differ from those the table was made with, each as one phrase."""

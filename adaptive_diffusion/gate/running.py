@@ -52,12 +52,15 @@ class RunningTable:
 
     @property
     def _formerly_described(self) -> list[dict[str, Any]]:
-        """What earlier versions knew, of estimators and of students without patches: files were named by that."""
+        """What earlier versions knew of estimators, students without patches and text alone: files had that name."""
         student, estimator = Student.read(self.student), {**self.estimator}
         estimator.pop("weights", None)
-        plain = student.patch_digest in (None, PLAIN)
-        students = [self.student, *([student.settings_known_at_first] if plain else [])]
-        return [{**self.described, "estimator": estimator, "student": settings} for settings in students]
+        students = [self.student]
+        if student.conditioning in (None, PLAIN):
+            students.append({name: value for name, value in self.student.items() if name != "conditioning"})
+            students += [student.settings_known_at_first] if student.patch_digest in (None, PLAIN) else []
+        estimators = [self.estimator, estimator]
+        return [{**self.described, "estimator": judge, "student": each} for each in students for judge in estimators]
 
     @property
     def described(self) -> dict[str, Any]:

@@ -23,13 +23,14 @@ class Student(Settings):
     steps: as asked for. width, height: in pixels. patches: a few words on the model's patches. patch_digest: letters
     that differ where a patch or its strength does, "none" without any. guidance: of a model that takes it as an input.
     negative: letters that differ for another negative prompt. dtype: of the network. vae: letters that differ for
-    another decoder.
+    another decoder. conditioning: letters that differ where prompts come with more than their text, such as a
+    ControlNet or an area, "none" for text alone.
     Of one batch: seed; candidates, how often each image was drawn (empty where once); spent, what each one took.
     """
 
     of_one_batch: ClassVar = frozenset({"seed", "candidates", "spent"})
     same_model: ClassVar = frozenset({"demo", "student"})  # the demo's student outside ComfyUI and in it
-    known_later: ClassVar = frozenset({"patch_digest", "guidance", "negative", "dtype", "vae"})
+    known_later: ClassVar = frozenset({"patch_digest", "guidance", "negative", "dtype", "vae", "conditioning"})
     name: str | None = None
     steps: int | None = None
     cfg: float | None = None
@@ -46,6 +47,7 @@ class Student(Settings):
     dtype: str | None = None
     vae: str | None = None
     spent: tuple[Spent, ...] = ()
+    conditioning: str | None = None
 
     @classmethod
     def of_images(cls, images: Sequence[tuple["Student", int]]) -> "Student":

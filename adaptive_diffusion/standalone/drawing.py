@@ -11,6 +11,7 @@ import torch
 from ..gate.cost import Spent
 from ..parts import parts
 from .counting import counting
+from .noise import own_noise
 
 Pipeline = Any  # diffusers loads its classes lazily, so that type checkers do not see them
 NETWORKS = ("unet", "transformer", "transformer_2")
@@ -90,7 +91,7 @@ def _draw_batch(pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int]
     if accepts(pipeline, "callback_on_step_end"):
         settings["callback_on_step_end"] = watcher
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    with counting(*_networks(pipeline)) as counted:
+    with counting(*_networks(pipeline)) as counted, own_noise(pipeline.scheduler, seeds):
         pixels = pipeline(prompt=list(prompts), generator=generators, output_type="pt", **settings).images
     each = counted.rows / len(prompts) if counted.rows else math.nan
     return Drawn(pixels.float().cpu(), watcher.latents, watcher.steps, (each,) * len(prompts))

@@ -95,6 +95,18 @@ def opinions(judged: Judged, galleries: Sequence[Gallery]) -> list[str]:
     return table(["judge", "images of", "number", "mean"], rows)
 
 
+def side_by_side(galleries: Sequence[Gallery], judged: Judged, distances: Sequence[float]) -> list[str]:
+    """One row for each run: what an image took, every judge's mean, and its FID where `distances` has them."""
+    heads = ["drawn by", "images", "evaluations an image", *(judge for judge, _ in judged), *["FID"][: len(distances)]]
+    rows = []
+    for place, gallery in enumerate(galleries):
+        taken = _mean_of(gallery.records, "evaluations")
+        cells = ["unknown" if taken is None else f"{taken:.2f}", *(spelled(mean(found[place])) for _, found in judged)]
+        cells += [f"{distance:.2f}" for distance in distances[place : place + 1]]
+        rows.append([gallery.name, str(len(gallery.images)), *cells])
+    return table(heads, rows)
+
+
 def wins(judged: Judged, first: Gallery, second: Gallery) -> list[str]:
     """How often each judge prefers the first gallery's image to the second's."""
     rows = []

@@ -13,13 +13,15 @@ import torch
 from .. import columns
 from ..images import read_image
 from ..quoting import listed, quoted
+from ..reading import reading
 from . import runs
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
 TABLES = ("metadata.csv", "metadata.jsonl")
-FILE_NAME, TEXT = "file_name", "text"
+PAIRS = (("file_name", "text"), ("dir", "text"))
 OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
 BATCH = 16
+MOST_CAPTION = 40_000
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,21 @@ class Gallery:
 
 
 def open_gallery(folder: Path, prompts: Sequence[str] = ()) -> Gallery:
-    """A run's images with its prompts; or a folder's, in natural order with `prompts`, else as its table pairs them.
+    """A run's images with its prompts; or a folder's, in natural order with `prompts`, else as they are paired there.
 
-    The table is metadata.csv or metadata.jsonl with `file_name` and `text`. ValueError without any images, or with
-    another number of prompts.
+    Paired by a table, metadata.csv, metadata.jsonl or the folder's only other CSV file, with `file_name` and `text`, or
+    `dir` and `text`; or by a NAME.txt beside every NAME.png. ValueError without any images, or with another number of
+    prompts.
     """
     records = _records(folder)
-    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    table = None if prompts or records else _table(folder)
     if records:
         images, prompts = _drawn(folder, records), [record["prompt"] for record in records]
-    elif table and not prompts:
+    elif table:
         images, prompts = _paired(folder, table)
     else:
         images = image_files(folder)
+        prompts = prompts or _captions(folder, images)
     if prompts and len(prompts) != len(images):
         raise ValueError(
             f"{len(prompts)} prompts came for the {len(images)} images of {quoted(folder)}; give one for each"
@@ -76,9 +80,51 @@ def _drawn(folder: Path, records: Sequence[runs.Record]) -> list[Path]:
     return [folder / record["image"] for record in records]
 
 
+def _table(folder: Path) -> Path | None:
+    """The table that pairs a folder's images with their prompts; None without one."""
+    named = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    others = [path for path in folder.glob("[!.]*.csv") if path.is_file()]
+    return named or next((path for path in others if len(others) == 1 and _pairs_images(path)), None)
+
+
+def _pairs_images(table: Path) -> bool:
+    with table.open("rb") as file:
+        header = file.readline().decode("utf-8-sig", errors="replace")
+    return any({*names} <= {*re.split(r"[,;\t]", header.strip())} for names in PAIRS)
+
+
+def _rows(table: Path) -> list[tuple[str, ...]]:
+    """A table's pairs of image and prompt, under the names that it has; ValueError where it has neither."""
+    try:
+        return list(columns.read(table, PAIRS[0]))
+    except ValueError:
+        if not _pairs_images(table):
+            raise
+    return list(columns.read(table, PAIRS[1]))
+
+
+def _captions(folder: Path, images: Sequence[Path]) -> list[str]:
+    """What the text files beside the images say of each; none where no image has one.
+
+    ValueError where only some have one.
+    """
+    beside = [image.with_suffix(".txt") for image in images]
+    lacking = [path.name for path in beside if not path.is_file()]
+    if len(lacking) == len(beside):
+        return []
+    if lacking:
+        raise ValueError(f"{quoted(folder)} lacks {listed(lacking)}; write one beside each image, or take all away")
+    return [_caption(path) for path in beside]
+
+
+def _caption(path: Path) -> str:
+    with reading(path, f"{quoted(path)} is no text in UTF-8; write it anew"):
+        return " ".join(path.read_bytes()[:MOST_CAPTION].decode("utf-8-sig").split())
+
+
 def _paired(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
     """The images and prompts of a table, in its order; ValueError where it is empty."""
-    pairs = [(folder / name, prompt) for name, prompt in columns.read(table, [FILE_NAME, TEXT])]
+    pairs = [(folder / name, prompt) for name, prompt in _rows(table)]
     if not pairs:
         raise ValueError(f"{quoted(table)} names no images; write a line for each, or take it away")
     images, prompts = [image for image, _ in pairs], [prompt for _, prompt in pairs]

@@ -1,5 +1,6 @@
 """Models by the name that a person gives them: `demo`, or where their files lie."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from ..estimators.weights import SAFETENSORS
 from ..gate.percentiles import PercentileTable
 from ..prompts import check_text
 from ..quoting import listed, quoted
+from ..reading import read_json
 from . import demo
 from .drawing import Pipeline
 from .loading import INDEX, is_model, open_pipeline
 
-DEMO, VLM = "demo", "vlm:"
+DEMO, VLM, SETTINGS = "demo", "vlm:", "settings.json"
 OFFICIAL = {
     "student": {"steps": 4, "cfg": 8.0},
     "teacher": {"steps": 12, "steps_alone": 12, "cfg": 8.0, "rollback": 0.7},
@@ -28,9 +30,27 @@ OFFICIAL = {
 def settings(model: str | None, role: str) -> dict[str, Any]:
     """Steps, cfg and the teacher's rollback for a model of which nothing else is said; `steps_alone` to regenerate.
 
-    The demo models have their own, all others those that the official code begins with.
+    The demo models have their own, and so have students that were made here; all others those that the official code
+    begins with.
     """
-    return (demo.settings() if model == DEMO else OFFICIAL)[role]
+    return demo.settings()[role] if model == DEMO else OFFICIAL[role] | _made(model).get(role, {})
+
+
+def check_guidance(student: str, cfg: float) -> None:
+    """ValueError where a student that takes guidance as an input is asked for one that it never learned."""
+    low, high = _made(student).get("student", {}).get("guidance", (-math.inf, math.inf))
+    if not low <= cfg <= high:
+        raise ValueError(
+            f"the student's guidance is {cfg:g}, but {quoted(Path(student).name)} learned it from {low:g} to {high:g}; "
+            "give one between with --student-cfg"
+        )
+
+
+def _made(model: str | None) -> dict[str, Any]:
+    """The settings in the folder of a student that was made here; none in others."""
+    own = Path(model or "") / SETTINGS
+    found = read_json(own, f"{quoted(own)} is damaged; write it again, or take it away") if own.is_file() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def hardware(device: str | None) -> dict[str, str]:

@@ -24,7 +24,8 @@ from ..quoting import quoted
 from .drawing import Drawn, Pipeline, draw
 from .identity import pipeline_name, student_of
 from .improved import channels_last, check_student, put_back
-from .teaching import Teaching, sampling
+from .settings import RANGES, numbers_of, of_pipeline, prompts_of, seeds_of
+from .teaching import Teaching
 
 
 @dataclass(frozen=True)
@@ -127,21 +128,17 @@ class AdaptiveDiffusionPipeline:
         seed: one per prompt, or the first one's and the others count up. Neighbours do not change an image.
         table: where the threshold comes from; without one, from this run's own scores.
         """
-        prompts = _prompts(prompt)
+        prompts = prompts_of(prompt)
         check_text(negative_prompt or "")
-        seeds = _seeds(seed, len(prompts))
-        teacher_steps = num_inference_steps_teacher
-        _check_counts(num_inference_steps_student, teacher_steps, batch_size)
+        seeds = seeds_of(seed, len(prompts))
+        steps = (num_inference_steps_student, num_inference_steps_teacher)
+        numbers = (*steps, student_guidance, teacher_guidance, sigma, k, height, width, batch_size)
+        asked = numbers_of(dict(zip(RANGES, numbers, strict=True)))
         table = table or self.table
-        self._check_gate(k, table, len(prompts))
-        drawing = sampling(num_inference_steps_student, student_guidance, negative_prompt)
-        drawing |= {"height": height, "width": width}
-        how = (teacher_steps, teacher_guidance, negative_prompt, sigma, rollback_scale, batch_size)
-        return self._run(_Plan(prompts, seeds, drawing, Teaching.of(strategy, *how), k, table, batch_size))
+        self._check_gate(asked["k"], table, len(prompts))
+        return self._run(_planned(prompts, seeds, asked, strategy, rollback_scale, negative_prompt, table))
 
     def _check_gate(self, k: float, table: PercentileTable | None, count: int) -> None:
-        if not 0 <= k <= 100:
-            raise ValueError(f"k is {k:g}; choose a percentage from 0 to 100")
         if k > 0 and self._teacher is None:
             raise ValueError(f"k is {k:g}, but there is no teacher; give one, or choose k=0")
         if table is not None:
@@ -153,11 +150,13 @@ class AdaptiveDiffusionPipeline:
         begun, count = time.perf_counter(), len(plan.prompts)
         drawn = draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
         check_student(drawn, plan.prompts)
+        _tell_steps("student", self.student, drawn.steps, plan.drawing["num_inference_steps"])
         decision, pixels = self._judge(drawn, plan), channels_last(drawn.pixels)
         finals, seconds = pixels, [(time.perf_counter() - begun) / count] * count
         if decision.any_rejected:
             teacher, begun = self.teacher, time.perf_counter()
             improved = self._improve(teacher, drawn, decision, plan)
+            _tell_steps("teacher", teacher, improved.steps, plan.teaching.steps)
             finals, decision = put_back(decision, pixels, improved, plan.teaching.steps)
             each = (time.perf_counter() - begun) / len(decision.rejected)
             seconds = [own + each * (i in decision.rejected) for i, own in enumerate(seconds)]
@@ -194,29 +193,28 @@ class AdaptiveDiffusionPipeline:
         return plan.teaching.improve(teacher, self.student, drawn.at(decision.rejected), prompts, seeds)
 
 
-def _prompts(prompt: str | Sequence[str]) -> list[str]:
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    if not prompts:
-        raise ValueError("there is no prompt; give at least one")
-    for number, text in enumerate(prompts):
-        if not text.strip():
-            raise ValueError(f"prompt {number} is empty; say what its image should show")
-        check_text(text)
-    return prompts
+def _planned(
+    prompts: list[str],
+    seeds: tuple[int, ...],
+    asked: dict[str, Any],
+    strategy: str,
+    scale: str | None,
+    negative_prompt: str | None,
+    table: PercentileTable | None,
+) -> _Plan:
+    """asked: what `settings.numbers_of` gives."""
+    drawing = of_pipeline(asked["num_inference_steps_student"], asked["student_guidance"], negative_prompt)
+    drawing |= {"height": asked["height"], "width": asked["width"]}
+    steps, guidance = asked["num_inference_steps_teacher"], asked["teacher_guidance"]
+    teaching = Teaching.of(strategy, steps, guidance, negative_prompt, asked["sigma"], scale, asked["batch_size"])
+    return _Plan(prompts, seeds, drawing, teaching, asked["k"], table, asked["batch_size"])
 
 
-def _seeds(seed: int | Sequence[int], count: int) -> tuple[int, ...]:
-    seeds = tuple(range(seed, seed + count)) if isinstance(seed, int) else tuple(seed)
-    if len(seeds) != count:
-        raise ValueError(f"{len(seeds)} seeds came for {count} prompts; give one seed, or one for each prompt")
-    return seeds
-
-
-def _check_counts(student: int, teacher: int, batch_size: int) -> None:
-    counts = {"num_inference_steps_student": student, "num_inference_steps_teacher": teacher, "batch_size": batch_size}
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} is {count}; choose at least 1")
+def _tell_steps(role: str, pipeline: Pipeline, run: int, asked: int) -> None:
+    """A warning where another number of steps ran than were asked for; 0 stands for a number that nobody saw."""
+    if run not in (0, asked):
+        name = type(pipeline.scheduler).__name__
+        warnings.warn(f"the {role}'s {name} ran {run} steps where {asked} were asked for", stacklevel=4)
 
 
 def _to_pil(picture: torch.Tensor) -> Image.Image:

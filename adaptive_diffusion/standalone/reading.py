@@ -20,6 +20,11 @@ def cut_by(reader: str, pipeline: Pipeline, prompts: Sequence[str]) -> list[str]
     return cut(reader, most, lambda prompt: len(tokenizer(prompt, verbose=False).input_ids), prompts)
 
 
+def read_whole(pipeline: Pipeline, prompts: Sequence[str]) -> list[str]:
+    """The different prompts of which a text encoder of the pipeline reads everything."""
+    return [prompt for prompt in dict.fromkeys(prompts) if not cut_by("", pipeline, [prompt])]
+
+
 def _tokenizers(pipeline: Pipeline) -> list[tuple[int, Any]]:
     """How many tokens each text encoder reads, start and end included, and its tokenizer."""
     parts = pipeline.components

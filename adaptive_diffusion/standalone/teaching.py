@@ -8,13 +8,11 @@ from typing import Any
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForText2Image
 
 from ..diffusion.noise import derive_seed
-from ..diffusion.rollback import check_scale
-from ..diffusion.schedules import TRAIN_STEPS
 from ..gate.ways import REFINE, REGENERATE
-from ..quoting import quoted
 from .drawing import Drawn, Pipeline, accepts, draw
 from .entry import entered
 from .handover import start_of
+from .settings import of_pipeline, of_rollback
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Teaching:
         batch_size: int,
     ) -> "Teaching":
         """As the arguments of AdaptiveDiffusionPipeline say; ValueError in one sentence for bad ones."""
-        settings = sampling(steps, guidance, negative_prompt) | _rollback(strategy, steps, sigma, scale)
+        settings = of_pipeline(steps, guidance, negative_prompt) | of_rollback(strategy, steps, sigma, scale)
         return cls(strategy, steps, settings, sigma, scale, batch_size)
 
     def improve(
@@ -81,34 +79,3 @@ def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:
         ) from None
     made.set_progress_bar_config(**getattr(pipeline, "_progress_bar_config", {}))
     return made
-
-
-def sampling(steps: int, guidance: float, negative_prompt: str | None) -> dict[str, Any]:
-    """What any of diffusers' pipelines is called with."""
-    return {"num_inference_steps": steps, "guidance_scale": guidance, "negative_prompt": negative_prompt}
-
-
-def _rollback(strategy: str, steps: int, sigma: float, scale: str | None) -> dict[str, Any]:
-    """How diffusers is asked to enter its schedule so that exactly `steps` steps are left.
-
-    Where its scheduler is entered already, all of it. Else the few pipelines that round the number of steps up, as
-    those of Stable Diffusion 3 and Flux, run one more.
-    """
-    if strategy == REGENERATE:
-        return {}
-    if strategy != REFINE:
-        raise ValueError(f"strategy is {quoted(strategy)}; choose '{REFINE}' or '{REGENERATE}'")
-    if scale is not None:
-        check_scale(scale, sigma)
-        return {"num_inference_steps": steps, "strength": 1.0}
-    if not 0 < sigma < 1:
-        raise ValueError(
-            f"sigma is {sigma:g}; choose a value between 0 and 1, or strategy='{REGENERATE}' to redraw from pure noise"
-        )
-    total = int(steps / sigma + 1)
-    if total > TRAIN_STEPS:
-        raise ValueError(
-            f"{steps} teacher steps at sigma {sigma:g} need a schedule of {total} steps, but diffusers' "
-            f"end at {TRAIN_STEPS}; choose fewer steps or a larger sigma"
-        )
-    return {"num_inference_steps": total, "strength": sigma}

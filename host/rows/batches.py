@@ -23,6 +23,13 @@ def replaces_row(improved: Batch, place: int, before: Batch, position: int) -> b
     return bool(_rows(improved)[place].isfinite().all())
 
 
+def check_finite(images: torch.Tensor, name: str) -> None:
+    """ValueError where one of the images (B, H, W, C), called `name`, has values that are not finite."""
+    broken = [place for place, image in enumerate(images) if not image.isfinite().all()]
+    if broken:
+        raise ValueError(f"image {broken[0]} of {name} has pixels that are not finite; check the VAE that decoded it")
+
+
 def part(batch: Batch, positions: Sequence[int]) -> Batch:
     """The images or latent rows at `positions`."""
     return batch[list(positions)] if isinstance(batch, torch.Tensor) else take(batch, positions)

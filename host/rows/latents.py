@@ -7,7 +7,6 @@ import comfy.sample
 import comfy.sampler_helpers
 import torch
 
-from ...adaptive_diffusion.gate.decision import GateDecision
 from ...adaptive_diffusion.gate.rows import Rows
 
 Latent = dict[str, Any]
@@ -32,34 +31,28 @@ def check_latent(latent: Latent) -> torch.Tensor:
     return samples
 
 
-def rejected_positions(latent: Latent, decision: GateDecision) -> list[int]:
-    """Where the rejected images lie in `latent`, which holds either all images of the decision or only the rejected."""
-    count = len(check_latent(latent))
-    if count == len(decision):
-        return list(decision.rejected)
-    if count == len(decision.rejected):
-        return list(range(count))
-    raise ValueError(
-        f"the latent batch has {count} images, but {len(decision)} were scored and {len(decision.rejected)} rejected; "
-        "link the latent whose images were scored"
-    )
-
-
 def take(latent: Latent, positions: Sequence[int]) -> Latent:
     """The latent's rows at `positions`, with their part of noise_mask and batch_index."""
     part = latent.copy()
     part["samples"] = latent["samples"][list(positions)]
-    if "noise_mask" in latent and latent["noise_mask"].shape[0] > 1:
-        part["noise_mask"] = Rows(tuple(positions), len(latent["samples"])).pick(_mask_rows(latent))
+    if "noise_mask" in latent:
+        masks = mask_rows(latent)
+        rows = Rows(tuple(positions), len(latent["samples"]))
+        part["noise_mask"] = rows.pick(masks) if len(masks) > 1 else masks
     if "batch_index" in latent:
         part["batch_index"] = [latent["batch_index"][i] for i in positions]
     return part
 
 
-def _mask_rows(latent: Latent) -> torch.Tensor:
-    """The noise_mask with a row for each image. Where latents have frames, core takes a flat mask's rows for frames."""
+def mask_rows(latent: Latent) -> torch.Tensor:
+    """The noise_mask with a row for each image, or one for all, as core reads one of any shape.
+
+    Where latents have frames, core takes a flat mask's rows for frames.
+    """
     mask, samples = latent["noise_mask"], latent["samples"]
-    if mask.ndim >= samples.ndim or samples.ndim == 4:
+    if samples.ndim == 4:
+        return mask.reshape(-1, 1, *mask.shape[-2:])
+    if mask.ndim >= samples.ndim or len(mask) == 1:
         return mask
     return comfy.sampler_helpers.prepare_mask(mask, samples.shape, samples.device)
 

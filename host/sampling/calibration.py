@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import comfy.model_management
+import node_helpers
 import torch
 
 import nodes as core
@@ -13,14 +14,14 @@ import nodes as core
 from ...adaptive_diffusion.estimators.base import check_prompts
 from ...adaptive_diffusion.gate.calibration import Found, Task, chunks
 from ...adaptive_diffusion.gate.cost import Spent
-from ...adaptive_diffusion.gate.student import Student
+from ...adaptive_diffusion.gate.student import PLAIN, Student
 from ...adaptive_diffusion.quoting import unquoted
 from ..estimator import HostedEstimator
 from ..rows.conditioning import Conditioning
 from ..rows.latents import Latent, row_noise
 from .call import Silent
 from .drawing import Drawing, draw_all
-from .identity import vae_digest
+from .identity import GUIDED, prompting, vae_digest
 from .samplers import sampler_names
 from .schedules import STUDENT, scheduler_names
 from .student import plan_student, redrawn
@@ -77,12 +78,17 @@ def check(task: Calibration) -> None:
         raise ValueError(
             f"the student runs at cfg {student.cfg:g}, which needs a negative; link the one it is used with"
         )
-    linked = _pattern(task)[1]
+    check_prompts(task.prompts)
+    if student.conditioning not in (None, PLAIN) and student.conditioning != prompting(_text(task, task.prompts[0])):
+        raise ValueError(
+            "the student's prompt comes with more than its text, such as a ControlNet, an area or a size, which is not "
+            "repeated; calibrate with Table from Scores instead"
+        )
+    linked = replace(_pattern(task)[1], conditioning=None)
     if told := linked.differences(student):
         names = f"of the student {unquoted(student.label)}, but the model is {unquoted(linked.label)}"
         alike = f" with {', '.join(told)}" if student.label == linked.label else ""
         raise ValueError(f"the settings are {names}{alike}; link one student")
-    check_prompts(task.prompts)
 
 
 def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Found]:
@@ -98,7 +104,7 @@ def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Found]:
 
 def draw_batches(task: Calibration, starts: Sequence[int], candidate: int = 0) -> list[TimedDrawn]:
     """The latents of the batches that begin with these prompts; candidate: above 0 for Best of N's further ones."""
-    texts = {i: encode(task.clip, task.prompts[i]) for first in starts for i in task.rows(first)}
+    texts = {i: _text(task, task.prompts[i]) for first in starts for i in task.rows(first)}
     pattern = _pattern(task)[0]
     batches = [[_drawing(pattern, task.seed + i, texts[i], candidate) for i in task.rows(first)] for first in starts]
     return [_drawn(drawings) for drawings in batches]
@@ -118,6 +124,14 @@ def empty(task: Calibration) -> Latent:
     """The latent that a batch of one begins with."""
     student: Any = task.student
     return core.EmptyLatentImage().generate(student.width, student.height, 1)[0]
+
+
+def _text(task: Calibration, prompt: str) -> Conditioning:
+    """The prompt, with the guidance that the student's came with."""
+    encoded = encode(task.clip, prompt)
+    if task.student.guidance is None or task.model.get_attachment(GUIDED):
+        return encoded
+    return node_helpers.conditioning_set_values(encoded, {"guidance": task.student.guidance})
 
 
 def _pattern(task: Calibration) -> tuple[Drawing, Student]:

@@ -10,9 +10,10 @@ import torch
 from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.rows import Rows
 from ..rows.conditioning import Conditioning, RowSlicer, signature
-from ..rows.latents import Latent, row_numbers, take, with_samples
-from .call import Progress, Sampled, Silent, sample
+from ..rows.latents import Latent, mask_rows, row_numbers, take, with_samples
+from .call import Progress, Sampled, Silent, attempted, sample
 from .independence import Evaluation, evaluates_rows_apart, model_for_rows, whole_evaluates_apart
+from .participants import of_all
 from .samplers import per_row
 from .stepping import Stepping, steps_rows_apart
 
@@ -39,14 +40,13 @@ class Drawing:
 
     def key(self) -> tuple:
         """Drawings of equal key can share a batch without changing any image."""
-        mask = self.latent.get("noise_mask")
         return (
             id(self.model),
             self.cfg,
             self.sampler_key,
             tuple(self.sigmas.tolist()),
             self.noise.shape[1:],
-            None if mask is None else mask.shape[1:],
+            mask_rows(self.latent).shape[1:] if "noise_mask" in self.latent else None,
             signature(self.positive),
             None if self.negative is None else signature(self.negative),
         )
@@ -83,8 +83,7 @@ def draw_all(drawings: Sequence[Drawing], max_batch: int, progress: Progress | S
     progress = progress or Progress(drawings[0].model, total)
     done: dict[tuple[int, int], tuple[torch.Tensor, Spent]] = {}
     for call in calls:
-        samples, spent = _sample(_parts(drawings, call.rows), call.alone, progress)
-        done |= {place: (row, spent) for place, row in zip(call.rows, samples, strict=True)}
+        done |= zip(call.rows, _sampled(_parts(drawings, call.rows), call.alone, progress), strict=True)
     rows = [[done[number, i] for i in range(len(drawing.rows))] for number, drawing in enumerate(drawings)]
     return list(map(_drawn, drawings, rows))
 
@@ -137,6 +136,21 @@ def _parts(drawings: Sequence[Drawing], rows: Sequence[tuple[int, int]]) -> list
     return [drawings[number].at([i for _, i in places]) for number, places in grouped]
 
 
+def _sampled(parts: Sequence[Drawing], alone: bool, progress: Progress | Silent) -> list[tuple[torch.Tensor, Spent]]:
+    """Each image of the parts with what it took; one by one where something that takes part cannot take several."""
+    if alone or not of_all(parts[0].model, [parts[0].positive, parts[0].negative or []]):
+        return _each(_sample(parts, alone, progress))
+    together = attempted(lambda: _sample(parts, alone, progress))
+    if together is not None:
+        return _each(together)
+    rows = [part.at([i]) for part in parts for i in range(len(part.rows))]
+    return [drawn for row in rows for drawn in _each(_sample([row], True, progress))]
+
+
+def _each(drawn: Sampled) -> list[tuple[torch.Tensor, Spent]]:
+    return [(row, drawn.spent) for row in drawn.samples]
+
+
 def _sample(parts: Sequence[Drawing], alone: bool, progress: Progress | Silent) -> Sampled:
     first, rows = parts[0], [part.rows for part in parts]
     seeds = [seed for part in parts for seed in part.step_seeds]
@@ -161,7 +175,7 @@ def _sample(parts: Sequence[Drawing], alone: bool, progress: Progress | Silent) 
 def _joined(latents: Sequence[Latent]) -> Latent:
     joined: Latent = {"samples": torch.cat([latent["samples"] for latent in latents])}
     if "noise_mask" in latents[0]:
-        masks = [Rows.whole(len(latent["samples"])).pick(latent["noise_mask"]) for latent in latents]
+        masks = [Rows.whole(len(latent["samples"])).pick(mask_rows(latent)) for latent in latents]
         joined["noise_mask"] = torch.cat(masks)
     return joined
 

@@ -1,17 +1,19 @@
 """Which student a model is: its name, and digests of all that changes what it draws."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...adaptive_diffusion.digest import digest, sampled, weights_digest
+from ...adaptive_diffusion.digest import digest, weights_digest
 from ...adaptive_diffusion.gate.student import PLAIN
 from ..rows.conditioning import Conditioning
+from .contents import contents
+from .participants import is_plain
 
 GUIDED = "adaptive_lcm_guidance"
-_PLAIN = (str, int, float, bool, type(None))
+PICTURES = {"concat_latent_image", "concat_mask", "concat_image", "noise_concat", "mask", "ref_latent"}
 
 
 def model_name(model: Any) -> str | None:
@@ -29,12 +31,34 @@ def patches(model: Any) -> str | None:
 def patch_digest(model: Any) -> str:
     """Letters that differ where a patch or its strength does; "none" for a model as it was loaded."""
     parts = [model.patches, model.object_patches, model.wrappers, _options(model.model_options)]
-    return digest(list(_told(parts))) if any(parts) else PLAIN
+    own = {id(model.model), *map(id, model.model.diffusion_model.modules())}
+    told = list(contents(parts, own))
+    return digest(told) if told else PLAIN
 
 
 def conditioning_digest(conditioning: Conditioning | None) -> str | None:
     """Letters that differ for another conditioning; None for none."""
-    return None if conditioning is None else digest(list(_told(conditioning)))
+    return None if conditioning is None else digest(list(contents(conditioning)))
+
+
+def prompting(positive: Conditioning) -> str:
+    """Letters that differ where prompts come with more than their text, whatever the text; "none" for text alone."""
+    told = [[*_besides_text(options)] for _, options in positive]
+    return digest(told) if len(told) > 1 or any(told) else PLAIN
+
+
+def guidance(model: Any, positive: Conditioning) -> float | None:
+    """What a model takes as its guidance: set by LCM Guidance, else the one that the prompt comes with."""
+    given = {options.get("guidance") for _, options in positive}
+    return model.get_attachment(GUIDED) or (given.pop() if len(given) == 1 else None)
+
+
+def _besides_text(options: Mapping[str, Any]) -> Iterator[Any]:
+    """Numbers and words as they are; of anything else that is no text's tensor, that it is there."""
+    for key, value in sorted(options.items()):
+        text = value is None or isinstance(value, torch.Tensor) and key not in PICTURES
+        if key != "guidance" and not text:
+            yield [key, str(value) if is_plain(value) else None]
 
 
 def vae_digest(vae: Any) -> str:
@@ -51,37 +75,3 @@ def _options(model_options: Mapping[str, Any]) -> dict[str, Any]:
     """What is set of a model's options."""
     found = {key: value for key, value in model_options.items() if key != "transformer_options"}
     return {key: value for key, value in {**found, **model_options.get("transformer_options", {})}.items() if value}
-
-
-def _told(value: Any, depth: int = 6) -> Iterator[Any]:
-    """What JSON can hold of a value: numbers and texts, samples of tensors, names of functions and classes."""
-    if isinstance(value, torch.Tensor):
-        yield sampled(value)
-    elif isinstance(value, _PLAIN):
-        yield str(value)
-    elif isinstance(value, Mapping):
-        for key in sorted(value, key=str):
-            yield str(key)
-            yield from _told(value[key], depth)
-    elif isinstance(value, Iterable) and depth:
-        for part in value:
-            yield from _told(part, depth - 1)
-    else:
-        yield getattr(value, "__qualname__", type(value).__qualname__)
-        if depth:
-            yield from _told(_held(value), depth - 1)
-
-
-def _held(value: Any) -> list[Any]:
-    """What a function closes over or an object keeps, its own networks and models left out."""
-    cells = [cell.cell_contents for cell in getattr(value, "__closure__", None) or () if _filled(cell)]
-    kept = {} if isinstance(value, (torch.nn.Module, type)) else getattr(value, "__dict__", {})
-    buffers = dict(value.named_buffers()) if isinstance(value, torch.nn.Module) else {}
-    return [part for part in (*cells, kept, buffers) if not callable(part)]
-
-
-def _filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False

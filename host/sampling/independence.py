@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import comfy.model_management
 import comfy.samplers
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ...adaptive_diffusion.gate.rows import Rows
 from ..rows.conditioning import Conditioning, RowSlicer
-from .call import Silent, sample
+from .call import Silent, attempted, sample
 from .participants import Participant, conditioning_without, model_without, of_all, of_conditioning, of_model
 
 ROWS = "ad_params"
@@ -43,6 +42,11 @@ class Evaluation:
     def conditionings(self) -> list[Conditioning]:
         return [self.positive, self.negative or []]
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """All that a patch may go by but the prompts themselves: some act at some sigmas or with guidance only."""
+        return self.batch, self.shape, self.cfg, self.negative is None, tuple(self.sigmas.tolist())
+
 
 def model_for_rows(model: Any, rows: Sequence[Rows], conditionings: Sequence[Conditioning]) -> Any:
     """`model` for sampling only these rows of some batches.
@@ -68,10 +72,9 @@ def evaluates_rows_apart(evaluation: Evaluation) -> bool:
     if not of_model(evaluation.model):
         return True
     found = _found.setdefault(evaluation.model, {})
-    key = (evaluation.batch, evaluation.shape)
-    if key not in found:
-        found[key] = _looked_at(evaluation)
-    return found[key]
+    if evaluation.key not in found:
+        found[evaluation.key] = _looked_at(evaluation)
+    return found[evaluation.key]
 
 
 def whole_evaluates_apart(evaluation: Evaluation) -> bool:
@@ -86,7 +89,9 @@ def whole_evaluates_apart(evaluation: Evaluation) -> bool:
 
 def _looked_at(evaluation: Evaluation) -> bool:
     parts = of_all(evaluation.model, evaluation.conditionings)
-    whole = _denoised(evaluation, Rows.whole(evaluation.batch))
+    whole = attempted(lambda: _denoised(evaluation, Rows.whole(evaluation.batch)))
+    if whole is None:  # what cannot take a batch at all takes one image after the other
+        return False
     together = not any(part.remembers for part in parts) and _agree(evaluation, whole, _together(evaluation.batch))
     if not together and not _agree(evaluation, whole, _alone(evaluation.batch)):
         raise HeldRows(_refusal(evaluation, parts))
@@ -117,11 +122,8 @@ def _agree(evaluation: Evaluation, whole: torch.Tensor, parts: Iterator[Rows]) -
 
 
 def _differ(evaluation: Evaluation, whole: torch.Tensor, rows: Rows) -> float:
-    try:
-        part = _denoised(evaluation, rows)
-    except (comfy.model_management.InterruptProcessingException, comfy.model_management.OOM_EXCEPTION):
-        raise
-    except Exception:  # a patch that cannot take some of its rows fails in its own words
+    part = attempted(lambda: _denoised(evaluation, rows))
+    if part is None:  # a patch that cannot take some of its rows
         return torch.inf
     different = list(dict.fromkeys(rows))
     return (part[:, : len(different)] - whole[:, different]).abs().max().item()
@@ -141,7 +143,7 @@ class _Look(comfy.samplers.KSAMPLER):
 
 
 def _denoised(evaluation: Evaluation, rows: Rows) -> torch.Tensor:
-    """What the model makes of these rows of fixed noise, at the first sigma and at one half way: (2, rows, C, ...)."""
+    """What the model makes of these rows of fixed noise, at the first sigma, one half way and the last above 0."""
     look, slicer, sigmas = _Look(), RowSlicer([rows]), evaluation.sigmas
     noise = _noise(evaluation.shape, rows)
     sample(
@@ -152,7 +154,7 @@ def _denoised(evaluation: Evaluation, rows: Rows) -> torch.Tensor:
         noise,
         {"samples": torch.zeros_like(noise)},
         look,
-        torch.stack([sigmas[0], sigmas[(len(sigmas) - 1) // 2], sigmas[-1]]),
+        torch.stack([*sigmas[sorted({0, (len(sigmas) - 1) // 2, len(sigmas) - 2})], sigmas[-1]]),
         0,
         Silent().callback(0),
     )

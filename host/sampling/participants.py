@@ -46,7 +46,7 @@ def of_conditioning(conditioning: Conditioning) -> list[Participant]:
         Participant(key, value, of_model=False)
         for _, options in conditioning
         for key, value in options.items()
-        if key not in UNDERSTOOD and not _is_plain(value) and not _is_cores(key, value)
+        if key not in UNDERSTOOD and not is_plain(value) and not _is_cores(key, value)
     ]
 
 
@@ -77,8 +77,8 @@ def _leaves(value: Any, place: str, remembers: bool) -> Iterator[Participant]:
         yield Participant(place, value, True, remembers)
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, PLAIN) or (isinstance(value, tuple) and all(map(_is_plain, value)))
+def is_plain(value: Any) -> bool:
+    return isinstance(value, PLAIN) or (isinstance(value, tuple) and all(map(is_plain, value)))
 
 
 def _is_cores(key: str, value: Any) -> bool:

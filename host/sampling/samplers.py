@@ -2,7 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import comfy.samplers
 import torch
@@ -54,14 +55,22 @@ def make_sampler(name: str, flow: bool, scheduler: str) -> comfy.samplers.KSAMPL
 def per_row(sampler, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[int]):
     """`sampler` with step noise drawn per row from `seeds`, so that a row does not depend on its neighbours.
 
-    noise: the start noise, for its shape (B, ...) on the sampling device. A sampler without any is returned.
+    noise: the start noise, for its shape (B, ...) on the sampling device. A sampler without step noise, or that brings
+    its own, is returned.
     """
     function = getattr(sampler, "sampler_function", None)
     if function is None or "noise_sampler" not in inspect.signature(function).parameters:
         return sampler
+    if _noise_of_its_own(function, sampler.extra_options):
+        return sampler
     own = copy.copy(sampler)
     own.extra_options = {**sampler.extra_options, "noise_sampler": _noise_sampler(function, noise, sigmas, seeds)}
     return own
+
+
+def _noise_of_its_own(function, options: Mapping[str, Any]) -> bool:
+    bound = {**getattr(function, "keywords", {}), **options}
+    return bound.get("noise_sampler") is not None
 
 
 def _noise_sampler(function, noise: torch.Tensor, sigmas: torch.Tensor, seeds: Sequence[int]):

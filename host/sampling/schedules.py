@@ -11,6 +11,7 @@ from comfy.k_diffusion import sampling as k_sampling
 
 from ...adaptive_diffusion.diffusion.rollback import rollback_sigmas, start_sigma
 from ...adaptive_diffusion.diffusion.schedules import TRAIN_STEPS, lcm_timesteps, leading_timesteps, trailing_timesteps
+from ...adaptive_diffusion.quoting import quoted
 
 LCM, TRAILING, LEADING = "lcm", "trailing", "leading"
 EXACT = {LCM: lcm_timesteps, TRAILING: trailing_timesteps}
@@ -51,10 +52,17 @@ class ModelSchedule:
 
     def sigma_of_timestep(self, t: int) -> float:
         """Sigma of training timestep `t` of 1000, whichever of them the model's table holds."""
-        table = getattr(self.model_sampling, "sigmas", ())
-        if self.flow or not isinstance(self.model_sampling, comfy.model_sampling.ModelSamplingDiscrete):
+        if not self._has_timesteps:
             return self.sigma_at((t + 1) / TRAIN_STEPS)
+        table = self.model_sampling.sigmas
         return float(table[t] if len(table) == TRAIN_STEPS else self.model_sampling.sigma(torch.tensor(float(t))))
+
+    @property
+    def _has_timesteps(self) -> bool:
+        """Whether the model's time runs through training timesteps, and not from 0 to 1."""
+        if self.flow or not isinstance(self.model_sampling, comfy.model_sampling.ModelSamplingDiscrete):
+            return False
+        return float(self.model_sampling.timestep(self.model_sampling.sigma_max)) > 1
 
     def sigma_at(self, fraction: float) -> float:
         """Sigma at a fraction 0..1 of the time axis; core gives a nonsensical huge value at 1, hence the clamp."""
@@ -67,7 +75,7 @@ def student_sigmas(model: Any, scheduler: str, steps: int, sampler_name: str, de
     `lcm` and `trailing` are what diffusers' LCMScheduler and Euler schedulers make of a strength of `denoise`.
     """
     if scheduler in (LCM, TRAILING):
-        return _exact_sigmas(ModelSchedule.of(model), EXACT[scheduler](steps, denoise))
+        return _exact_sigmas(ModelSchedule.of(model), scheduler, EXACT[scheduler](steps, denoise))
     if denoise < 1:
         return entered_sigmas(model, scheduler, steps, "schedule", denoise, sampler_name)
     sigmas = comfy.samplers.KSampler(model, steps, "cpu", sampler_name, scheduler).sigmas
@@ -77,23 +85,34 @@ def student_sigmas(model: Any, scheduler: str, steps: int, sampler_name: str, de
 def full_sigmas(model: Any, scheduler: str, steps: int, sampler_name: str) -> torch.Tensor:
     """Exactly `steps` steps from pure noise: diffusers' leading list, evenly in time, or as core's schedulers space.
 
-    Core's own list wherever it has so many finite sigmas.
+    Core's own list wherever it has so many different finite sigmas.
     """
     schedule = ModelSchedule.of(model)
     if scheduler == LEADING:
         if schedule.alphas_cumprod is None:
             raise ValueError("scheduler 'leading' is only for eps and v models; choose 'uniform' for this one")
-        return _exact_sigmas(schedule, leading_timesteps(steps))
+        return _exact_sigmas(schedule, scheduler, leading_timesteps(steps))
     if scheduler == UNIFORM:
         return torch.tensor(rollback_sigmas("schedule", 1.0, steps, schedule))
     sigmas = comfy.samplers.KSampler(model, steps, "cpu", sampler_name, scheduler).sigmas
-    if len(sigmas) == steps + 1 and sigmas.isfinite().all():
+    if len(sigmas) == steps + 1 and _falls(sigmas):
         return sigmas
     return entered_sigmas(model, scheduler, steps, "schedule", 1.0, sampler_name)
 
 
-def _exact_sigmas(schedule: ModelSchedule, timesteps: Sequence[int]) -> torch.Tensor:
-    return torch.tensor([*map(schedule.sigma_of_timestep, timesteps), 0.0])
+def _exact_sigmas(schedule: ModelSchedule, scheduler: str, timesteps: Sequence[int]) -> torch.Tensor:
+    sigmas = torch.tensor([*map(schedule.sigma_of_timestep, timesteps), 0.0])
+    if not _falls(sigmas):
+        raise ValueError(
+            f"the model has fewer noise levels than the {len(timesteps)} steps of scheduler {quoted(scheduler)}; "
+            "choose fewer steps or another scheduler"
+        )
+    return sigmas
+
+
+def _falls(sigmas: torch.Tensor) -> bool:
+    """Whether they are finite and each is smaller than the one before."""
+    return bool(sigmas.isfinite().all() and (sigmas[1:] < sigmas[:-1]).all())
 
 
 def entered_sigmas(

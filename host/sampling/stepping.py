@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import comfy.model_management
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
-from .call import Silent, sample
+from .call import Silent, attempted, sample
 from .independence import Evaluation
 from .samplers import per_row
 
@@ -38,12 +37,9 @@ def steps_rows_apart(stepping: Stepping) -> bool:
 
 def _looked_at(stepping: Stepping) -> bool:
     """Whether two rows of noise end where each of them ends alone."""
-    try:
-        both = _stepped(stepping, (0, 1))
-        alone = torch.cat([_stepped(stepping, (row,)) for row in (0, 1)])
-    except (comfy.model_management.InterruptProcessingException, comfy.model_management.OOM_EXCEPTION):
-        raise
-    except Exception:  # a sampler that needs a network to step is not known to step rows apart
+    both = attempted(lambda: _stepped(stepping, (0, 1)))
+    alone = attempted(lambda: torch.cat([_stepped(stepping, (row,)) for row in (0, 1)]))
+    if both is None or alone is None:  # a sampler that needs a network to step is not known to step rows apart
         return False
     return bool((both - alone).abs().max() <= TOLERANCE * alone.std())
 

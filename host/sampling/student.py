@@ -12,9 +12,9 @@ from ...adaptive_diffusion.gate.rows import Rows
 from ...adaptive_diffusion.gate.student import Student
 from ..rows.conditioning import Conditioning
 from ..rows.latents import Latent, fit_to_model, row_noise, take, with_samples
-from .call import Progress, sample
+from .call import OVERFLOWS, Progress, sample
 from .drawing import Drawing, Drawn
-from .identity import GUIDED, conditioning_digest, dtype_name, model_name, patch_digest, patches
+from .identity import conditioning_digest, dtype_name, guidance, model_name, patch_digest, patches, prompting
 from .samplers import make_sampler
 from .schedules import ModelSchedule, student_sigmas
 from .timing import STUDENT, timed
@@ -39,7 +39,8 @@ def plan_student(
     """All images of a batch as one drawing, and who draws it; `sampler` and `sigmas` override their names."""
     latent = fit_to_model(model, latent_image)
     named = (sampler_name if sampler is None else GIVEN, _named(scheduler, denoise) if sigmas is None else GIVEN)
-    student = _student(model, latent, steps if sigmas is None else len(sigmas) - 1, cfg, named, negative, seed)
+    asked = steps if sigmas is None else len(sigmas) - 1
+    student = _student(model, latent, asked, cfg, named, positive, negative, seed)
     if sigmas is None:
         sigmas = student_sigmas(model, scheduler, steps, sampler_name, denoise)
     key = named if sampler is None else id(sampler)
@@ -75,6 +76,13 @@ def draw(drawing: Drawing, progress: Progress) -> Drawn:
     return Drawn(with_samples(drawing.latent, samples), (spent,) * len(samples))
 
 
+def check_drawn(latent: Latent) -> None:
+    """ValueError where images came out with values that are not finite."""
+    samples = latent["samples"]
+    if broken := sum(not image.isfinite().all() for image in samples):
+        raise ValueError(f"{broken} of {len(samples)} images came out with NaN or infinite values; {OVERFLOWS}")
+
+
 def redrawn(drawing: Drawing, rows: Sequence[int], number: int) -> Drawing:
     """Candidate `number`, above 0, of the images `rows` of a batch: each depends on seed, row and number alone."""
     seed, latent = derive_seed(drawing.seed, "candidate", number), take(drawing.latent, rows)
@@ -88,6 +96,7 @@ def _student(
     steps: int,
     cfg: float,
     named: tuple[str, str],
+    positive: Conditioning,
     negative: Conditioning | None,
     seed: int,
 ) -> Student:
@@ -103,9 +112,10 @@ def _student(
         patches(model),
         seed,
         patch_digest=patch_digest(model),
-        guidance=model.get_attachment(GUIDED),
+        guidance=guidance(model, positive),
         negative=conditioning_digest(negative) if takes_negative(cfg, named[0]) else None,
         dtype=dtype_name(model),
+        conditioning=prompting(positive),
     )
 
 

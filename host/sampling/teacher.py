@@ -12,7 +12,7 @@ from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.decision import GateDecision
 from ...adaptive_diffusion.gate.outcome import kept_instead
 from ...adaptive_diffusion.gate.verdicts import Verdicts
-from ..rows.latents import Latent, emptied, fit_to_model, rejected_positions, row_noise, take, with_samples
+from ..rows.latents import Latent, check_latent, emptied, fit_to_model, row_noise, take, with_samples
 from .call import Silent
 from .drawing import Drawing, Drawn, draw_all
 from .samplers import make_sampler
@@ -44,7 +44,7 @@ def improve(
         (decision, part, plan(decision, settings, part))
         for decision, settings in zip(verdicts, _settings(verdicts, inputs), strict=True)
         if decision.any_rejected
-        for part in [take(settings["latent"], rejected_positions(settings["latent"], decision))]
+        for part in [_rejected_part(settings["latent"], decision)]
     ]
     drawings = [drawing for *_, placed in planned for _, drawing in placed]
     with timed(TEACHER, sum(len(drawing.rows) for drawing in drawings)):
@@ -53,6 +53,11 @@ def improve(
         _put_back(decision, part, [(places, next(drawn)) for places, _ in placed], payer)
         for decision, part, placed in planned
     ]
+
+
+def _rejected_part(latent: Latent, decision: GateDecision) -> Latent:
+    """The rejected images' rows of a latent of all images, or of these alone."""
+    return take(latent, decision.places(len(check_latent(latent)), "latent images"))
 
 
 def failures(decisions: Sequence[GateDecision], payer: str) -> str:
@@ -77,7 +82,7 @@ def plan_refine(decision: GateDecision, settings: Settings, part: Latent) -> Pla
 
 def plan_regenerate(decision: GateDecision, settings: Settings, part: Latent) -> Plan:
     """One drawing of a batch's rejected images from pure noise (Algorithm 1, strategy 2)."""
-    model, sigmas = settings["model"], settings.get("sigmas")
+    model, sigmas = _model(settings), settings.get("sigmas")
     latent = fit_to_model(model, emptied(part))
     if sigmas is None:
         sigmas = full_sigmas(model, settings["scheduler"], settings["steps"], settings["sampler_name"])
@@ -94,8 +99,16 @@ def _settings(verdicts: Verdicts, inputs: dict[str, Sequence[Any]]) -> list[Sett
 
 
 def _refining(decision: GateDecision, settings: Settings, part: Latent) -> Drawing:
-    latent = fit_to_model(settings["model"], part)
+    latent = fit_to_model(_model(settings), part)
     return _drawing(decision, settings, latent, derive_seed(settings["seed"], "refine"), _refining_sigmas(settings))
+
+
+def _model(settings: Settings) -> Any:
+    """ValueError where what was linked gave nothing."""
+    for name in ("model", "positive"):
+        if settings[name] is None:
+            raise ValueError(f"{name} came as nothing; link what gives one")
+    return settings["model"]
 
 
 def _refining_sigmas(settings: Settings) -> torch.Tensor:

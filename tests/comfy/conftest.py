@@ -57,6 +57,10 @@ class Run:
         self.error = errors[0]["exception_message"].strip() if errors else None
 
 
+class Refused(ValueError):
+    """ComfyUI does not take the prompt."""
+
+
 class Comfy:
     def __init__(self, cache: Any):
         import execution
@@ -64,6 +68,7 @@ class Comfy:
 
         self.server = PromptServer.instance = Server()
         self.execution = execution
+        self.refused: dict[str, Any] = {}
         self.executor = execution.PromptExecutor(self.server, cache, {"lru": 0, "ram": 0, "ram_inactive": 0})
 
     @property
@@ -72,11 +77,12 @@ class Comfy:
         return nodes()["TestGive"].given
 
     def run(self, graph: dict[str, Any], client: str | None = "test") -> Run:
-        """Validate and execute for `client`; ValueError where ComfyUI refuses the prompt."""
+        """Validate and execute for `client`; Refused where ComfyUI does not take the prompt."""
         graph = copy.deepcopy(graph)
         valid = asyncio.run(self.execution.validate_prompt("p", graph, None))
+        self.refused = valid[3]
         if not valid[0]:
-            raise ValueError(f"{valid[1]} {valid[3]}")
+            raise Refused(f"{valid[1]} {valid[3]}")
         kept = nodes()["TestKeep"].kept
         kept.clear()
         self.server.events.clear()

@@ -57,12 +57,15 @@ def prompts(count: int):
 
 
 CASES = {
-    "scores that do not match the batch": (outside("1 2 3", k=50), "Teacher Refine: .*4 images.*3 were scored.*link"),
+    "scores that do not match the batch": (
+        outside("1 2 3", k=50),
+        "Teacher Refine: 4 latent images came for .* of 3; link",
+    ),
     "a NaN score": (outside("1 nan 3 4"), "Threshold Gate: the score of image 1 is nan; check"),
     "an infinite score": (outside("1 2 inf 4"), "Threshold Gate: the score of image 2 is inf; check"),
     "neither the full nor the rejected batch": (
         with_latent("3 8 8 8"),
-        "Teacher Refine: the latent batch has 3 images, but 4",
+        "Teacher Refine: 3 latent images came for ",
     ),
     "a NaN latent": (with_latent("4 8 8 8", "nan"), "Teacher Refine: the latent holds NaN"),
     "a NaN student latent": (as_student("4 8 8 8", "nan"), "Student Sample: the latent holds NaN"),

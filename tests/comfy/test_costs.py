@@ -25,16 +25,15 @@ def quick(family: str):
     return made
 
 
-def counted(model, sampler: str, steps: int, cfg: float, negative: bool):
-    """What sampling an image really took."""
+def sampled(model, sampler: str, steps: int, cfg: float, negative: bool):
+    """An image of noise, and what it really took; the negative is the prompt again."""
     call, samplers, schedules = (module(f"host.sampling.{name}") for name in ("call", "samplers", "schedules"))
     noise = torch.randn(SHAPE, generator=torch.Generator().manual_seed(1))
     text, latent = [[torch.zeros(1, 5, 32), {}]], {"samples": torch.zeros(SHAPE)}
     sigmas = schedules.full_sigmas(model, SCHEDULER, steps, sampler)
     how = samplers.make_sampler(sampler, schedules.ModelSchedule.of(model).flow, SCHEDULER)
     told = call.Silent().callback(steps)
-    drawn = call.sample(model, text, text if negative else None, cfg, noise, latent, how, sigmas, 1, told)
-    return drawn.spent
+    return call.sample(model, text, text if negative else None, cfg, noise, latent, how, sigmas, 1, told)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -46,9 +45,34 @@ def test_evaluations_are_those_counted_of_every_sampler_that_is_offered(family):
     for case in ((name, steps, way) for name in names for steps in STEPS for way in WAYS):
         name, steps, way = case
         told[case] = (steps, cost.evaluations(steps, WAYS[way][0], name, WAYS[way][1]))
-        spent = counted(model, name, steps, *WAYS[way])
+        spent = sampled(model, name, steps, *WAYS[way]).spent
         found[case] = (spent.steps, spent.evaluations)
     assert {case: (told[case], found[case]) for case in told if told[case] != found[case]} == {}
+
+
+CFG_PP = [name for name in offered() if name.endswith("_cfg_pp")]
+
+
+@pytest.mark.parametrize("family", ["EPS", "FLOW"])
+@pytest.mark.parametrize("sampler", CFG_PP)
+def test_without_a_negative_the_prompt_stands_in_its_place_for_samplers_that_step_by_it(sampler, family):
+    model, steps = tiny_model(family), 4
+    torch.manual_seed(0)
+    alone, spent = sampled(model, sampler, steps, 1.0, negative=False)
+    torch.manual_seed(0)
+    beside, twice = sampled(model, sampler, steps, 1.0, negative=True)
+    assert (alone - beside).abs().max() <= 1e-5 * beside.std()
+    assert 2 * spent.evaluations == twice.evaluations
+
+
+def test_seven_samplers_step_by_the_negative():
+    assert len(CFG_PP) == 7
+
+
+def test_guidance_of_cfg_pp_is_none_where_both_are_the_prompt():
+    model = tiny_model("EPS")
+    plain, guided = (sampled(model, name, 5, 1.0, negative=False).samples for name in ("euler", "euler_cfg_pp"))
+    assert (plain - guided).abs().max() <= 1e-5 * plain.std()
 
 
 def graph(comfy_app, model, sampler: str, cfg: float, negative: bool) -> Graph:

@@ -157,6 +157,50 @@ def test_a_patch_with_two_rows_for_four_images_is_refused_by_name():
         refine(*arguments(model), REJECTED)
 
 
+def acting(low: float, high: float):
+    """A patch with a strength for each image between two sigmas, as one with a start and an end in percent has it."""
+
+    def patch(q, k, v, options):
+        if low <= options["sigmas"][0] < high:
+            return attention(q, k, v, options, strengths())
+        return optimized_attention(q, k, v, options["n_heads"])
+
+    return patched(patch)
+
+
+@pytest.mark.parametrize("sigmas", [(0.0, 0.6), (0.6, 1.5), (3.0, 100.0)], ids=["end", "middle", "start"])
+def test_a_patch_that_acts_at_some_sigmas_is_refused_by_name(sigmas):
+    with pytest.raises(ValueError, match="patch 'acting.<locals>.patch' .attn2. holds something for each"):
+        refine(*arguments(acting(*sigmas)), REJECTED, steps=8)
+
+
+def guided(model):
+    """Guidance that takes from each image what all have in common; at cfg 1 there is none."""
+
+    def guide(given):
+        denoised = given["cond_denoised"]
+        return denoised + (given["cond_scale"] - 1) * (denoised - denoised.mean(0, keepdim=True))
+
+    model = model.clone()
+    model.set_model_sampler_post_cfg_function(guide)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "harmless", "harmful"),
+    [
+        (lambda: acting(3.0, 100.0), {"rollback": 0.3}, {"rollback": 0.99}),
+        (lambda: guided(tiny_model("EPS")), {"cfg": 1.0}, {"cfg": 3.0}),
+    ],
+    ids=["rollback", "cfg"],
+)
+def test_what_was_found_at_other_settings_does_not_count(make, harmless, harmful):
+    model = make()
+    refine(*arguments(model), REJECTED, **harmless)
+    with pytest.raises(ValueError, match="holds something for each of the 4 images"):
+        refine(*arguments(model), REJECTED, **harmful)
+
+
 def test_two_regions_closed_over_by_a_patch_are_no_rows_of_a_batch_of_two():
     regions = torch.rand(2, 8, 8)
 

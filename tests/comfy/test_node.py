@@ -7,6 +7,7 @@ from graphs import adaptive_graph, changed, node
 
 from .conftest import nodes
 from .test_best_of_n import searching
+from .tools import module
 
 
 def ours():
@@ -57,13 +58,21 @@ def test_a_list_of_sizes_is_refused_in_the_graph(comfy_app):
     [
         (KeyError("context_length"), "KeyError: 'context_length'"),
         (IndexError("index 4 is out of bounds"), "IndexError: index 4 is out of bounds"),
-        (ValueError("steps is 51"), "steps is 51"),
         (RuntimeError("no letter:\n\ud800\x1b"), r"RuntimeError: no letter:\n\ud800\x1b"),
     ],
 )
-def test_any_exception_is_told_with_the_nodes_name(inner, told, failing):
-    error, _, _ = failing(inner)
-    assert error == f"Student Sample: {told}"
+def test_any_exception_is_told_with_the_nodes_name(inner, told, failing, monkeypatch, comfy_app):
+    error, types, _ = failing(inner)
+    assert error.startswith(f"Student Sample: sampling failed ({told}); link conditioning that the model's own")
+    assert types == ["ValueError"]
+    monkeypatch.undo()
+    monkeypatch.setattr(module("host.estimator").HostedEstimator, "score", lambda *_: (_ for _ in ()).throw(inner))
+    assert comfy_app.fails(adaptive_graph()) == f"Quality Score: {told}"
+
+
+def test_a_sentence_of_the_samplers_own_stays_as_it_is(failing):
+    error, types, _ = failing(ValueError("steps is 51"))
+    assert (error, types) == ("Student Sample: steps is 51", ["ValueError"])
 
 
 def test_memory_that_ran_out_and_an_interruption_stay_what_comfyui_knows(failing):

@@ -181,3 +181,49 @@ def test_transparent_images_pass_score_gate_merge_and_report(student, comfy_app)
     assert len(entries(run)) == 4
     assert run.kept["merged"][0].shape == (4, 64, 64, student)
     assert len(run.ui["report"]["adaptive_thumbnails"]) == 4
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["a switch", "a switch with a linked value"])
+def test_a_teacher_that_a_lazy_switch_does_not_ask_for_costs_nothing(linked, comfy_app):
+    graph = reported(adaptive_graph(k=100, steps=2))
+    other = {**graph["teacher"]["inputs"], "steps": 3}
+    graph |= {
+        "other": node("AdaptiveTeacherRefine", **other),
+        "other_images": node("VAEDecode", samples=["other", 0], vae=graph["teacher_images"]["inputs"]["vae"]),
+        "choice": node("PrimitiveBoolean", value=True),
+        "switch": node("ComfySwitchNode", on_true=["teacher_images", 0], on_false=["other_images", 0]),
+    }
+    graph = changed(graph, "merge", improved=["switch", 0])
+    for first, steps in ((True, 2), (False, 3), (True, 2), (False, 3)):
+        graph = changed(graph, "choice", value=first)
+        graph = changed(graph, "switch", switch=["choice", 0] if linked else first)
+        assert costs(comfy_app.run(graph)) == [added(STUDENT, (steps, 2.0 * steps))] * 4
+
+
+def test_both_teachers_count_where_one_takes_on_what_the_other_made(comfy_app):
+    graph = reported(adaptive_graph(k=100, steps=2))
+    second = {**graph["teacher"]["inputs"], "latent": ["teacher", 0], "steps": 3}
+    graph["second"] = node("AdaptiveTeacherRefine", **second)
+    graph = changed(graph, "teacher_images", samples=["second", 0])
+    assert costs(comfy_app.run(graph)) == [added(STUDENT, (5, 10.0))] * 4
+
+
+def of_many(app, count):
+    """The report on so many tiny images, every second one rejected."""
+    app.give["images"] = torch.rand(count, 8, 8, 3)
+    graph = {
+        "images": node("TestGive", name="images"),
+        "numbers": node("TestNumbers", text=" ".join(str(i % 2) for i in range(count))),
+        "gate": node("AdaptiveThresholdGate", scores=["numbers", 0], table="this run", k=50.0),
+        "report": node("AdaptiveReport", images=["images", 0], decision=["gate", 0]),
+    }
+    return app.run(keep(graph, record=["report", 1], sheet=["report", 0]))
+
+
+@pytest.mark.parametrize(("count", "pages"), [(216, 4), (217, 4), (900, 4)])
+def test_the_sheet_of_many_images_is_bounded_and_says_so(comfy_app, count, pages):
+    run = of_many(comfy_app, count)
+    assert len(entries(run)) == count
+    assert len(run.kept["sheet"][0]) == pages
+    told = f"The sheet shows the first 216 of {count} images; the record has all."
+    assert run.texts.get("report") == (told if count > 216 else None)

@@ -108,6 +108,41 @@ def test_a_linked_sampler_draws_a_part_as_that_part_of_the_whole(name):
     assert drawn_apart(arguments(), sampler=sampler, max_batch=2) <= 1e-4
 
 
+def test_a_sampler_with_noise_of_its_own_kind_keeps_it():
+    def stepped(model, x, sigmas, extra_args=None, callback=None, disable=None, noise_sampler=None):
+        for sigma, sigma_next in zip(sigmas[:-1], sigmas[1:], strict=True):
+            x = model(x, sigma.expand(len(x)), **extra_args) + sigma_next * noise_sampler(sigma, sigma_next)
+        return x
+
+    def own(sigma, sigma_next):
+        asked.append(sigma)
+        return torch.ones(1)
+
+    asked: list[torch.Tensor] = []
+    for sampler in (
+        comfy.samplers.KSAMPLER(stepped, {"noise_sampler": own}),
+        comfy.samplers.KSAMPLER(functools.partial(stepped, noise_sampler=own)),
+    ):
+        asked.clear()
+        assert drawn_apart(arguments(), sampler=sampler) <= 1e-4
+        assert asked
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("RenormCFG", {"cfg_trunc": 100.0, "renorm_cfg": 0.5}),
+        ("TemporalScoreRescaling", {"tsr_k": 0.95, "tsr_sigma": 1.0}),
+    ],
+)
+def test_what_cannot_take_several_images_takes_one_after_the_other(name, options):
+    """Both ask a number of every image in an `if`, which torch refuses for more than one."""
+    model = nodes()[name].execute(tiny_model("EPS"), **options).args[0]
+    assert drawn_apart(arguments(model)) <= 1e-4
+    unpatched = refine(*arguments(), range(BATCH))
+    assert (refine(*arguments(model), range(BATCH)) - unpatched).abs().max() > 1e-3 * unpatched.std()
+
+
 def test_only_what_mixes_up_a_batch_is_drawn_one_by_one(sampling_calls):
     refine(*arguments(), range(BATCH), sampler=comfy.samplers.sampler_object("euler"))
     assert sampling_calls[-1] == BATCH

@@ -107,6 +107,44 @@ def test_a_model_whose_table_holds_50_timesteps_runs_the_sigmas_of_the_whole_tab
         assert [sigma for _, sigma in calls] == pytest.approx(DISTILLED[scheduler], rel=within)
 
 
+def cascade():
+    return nodes()["ModelSamplingStableCascade"]().patch(tiny_model("EPS"), shift=2.0)[0]
+
+
+@pytest.mark.parametrize("scheduler", ["lcm", "trailing", "leading"])
+def test_a_model_whose_time_runs_from_0_to_1_has_the_sigmas_of_those_fractions(scheduler):
+    schedules, model = module("host.sampling.schedules"), cascade()
+    own = schedules.full_sigmas if scheduler == "leading" else schedules.student_sigmas
+    sigmas = own(model, scheduler, 4, "euler")
+    assert_exact(sigmas, 4)
+    timesteps = getattr(module("adaptive_diffusion.diffusion.schedules"), f"{scheduler}_timesteps")(4)
+    sigma_at = model.get_model_object("model_sampling").sigma
+    expected = [sigma_at(torch.tensor((t + 1) / 1000)).item() for t in timesteps]
+    assert sigmas[:-1].tolist() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(("steps", "denoise"), [(30, 0.3), (150, 1.0)])
+def test_a_model_with_fewer_noise_levels_than_steps_is_one_sentence(comfy_app, steps, denoise):
+    model = nodes()["ModelSamplingDiscrete"]().patch(tiny_model("EPS"), "lcm", False)[0]
+    graph = student_graph(comfy_app, model, scheduler="trailing", sampler_name="dpmpp_2m", steps=steps, denoise=denoise)
+    assert comfy_app.fails({name: graph[name] for name in ("model", "text", "empty", "student", "keep_student")}) == (
+        f"Student Sample: the model has fewer noise levels than the {steps} steps of scheduler 'trailing'; "
+        "choose fewer steps or another scheduler"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "scheduler"),
+    [
+        (lambda: nodes()["ModelSamplingDiscrete"]().patch(tiny_model("EPS"), "lcm", False)[0], "simple"),
+        (cascade, "simple"),
+        (cascade, "beta"),
+    ],
+)
+def test_a_teacher_has_no_sigma_twice(make, scheduler):
+    assert_exact(module("host.sampling.schedules").full_sigmas(make(), scheduler, 150, "euler"), 150)
+
+
 @pytest.mark.parametrize("denoise", [0.3, 0.5, 0.75])
 @pytest.mark.parametrize("scheduler", ["lcm", "trailing"])
 def test_a_student_below_denoise_1_runs_the_exact_timesteps_of_that_strength(scheduler, denoise):

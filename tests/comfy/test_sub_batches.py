@@ -5,6 +5,7 @@ import comfy.controlnet
 import comfy.model_base
 import comfy.model_patcher
 import comfy.ops
+import comfy.sampler_helpers
 import comfy.samplers
 import comfy.supported_models
 import pytest
@@ -77,6 +78,16 @@ def test_a_noise_mask_with_a_row_for_each_image():
     masked = latent()
     masked["noise_mask"] = (torch.rand(BATCH, 1, 72, 56, generator=torch.Generator().manual_seed(3)) > 0.5).float()
     assert check(tiny_model("EPS"), conditioning(1, 1), conditioning(2, 1), masked) <= 1e-4
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1, 64, 64), (2, 64, 64), (3, 1, 64, 64), (8, 1, 64, 64), (4, 4, 64, 64)])
+def test_a_noise_mask_of_any_shape_that_core_takes(shape):
+    masked = latent(8, 8)
+    masked["noise_mask"] = (torch.rand(shape, generator=torch.Generator().manual_seed(3)) > 0.4).float()
+    assert check(tiny_model("EPS"), conditioning(1, 1), conditioning(2, 1), masked) <= 1e-4
+    full = refine(tiny_model("EPS"), conditioning(1, 1), conditioning(2, 1), masked, range(BATCH))
+    kept = comfy.sampler_helpers.prepare_mask(masked["noise_mask"], full.shape, full.device) == 0
+    assert (full[kept] - masked["samples"][kept]).abs().max() <= 1e-4
 
 
 def test_a_conditioning_mask_with_a_row_for_each_image():

@@ -79,6 +79,19 @@ def test_stopped_it_goes_on_to_the_same_bits_and_scores_nothing_twice(files, mon
     assert PercentileTable.load(other["out"]).scores == whole
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("student_cfg", "nan"), ("student_cfg", "inf"), ("student_steps", "inf"), ("student_steps", 0), ("seed", "nan")]
+    + [("batch", "1e3"), ("count", -1), ("size", "nan")],
+)
+def test_a_number_that_is_none_or_out_of_range_is_refused_and_nothing_is_written(files, capsys, option, value):
+    with pytest.raises(SystemExit, match="^2$"):
+        calibrate(**files | {option: value})
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: --{option.replace('_', '-')} is ") and said.count("\n") == 1
+    assert not files["out"].parent.exists()
+
+
 def test_a_finished_table_is_not_drawn_again(files, monkeypatch):
     calibrate(**files)
     before = files["out"].read_bytes()

@@ -1,5 +1,6 @@
 """python -m adaptive_diffusion generate, on the models that come with the pack."""
 
+import copy
 import functools
 import json
 import os
@@ -143,7 +144,7 @@ def test_the_rejected_images_of_a_unit_fill_the_teachers_batches(files, monkeypa
 
 
 def test_the_rollbacks_scale_reaches_the_teacher_and_is_remembered(files, capsys):
-    scale = {"rollback_scale": "model sigma", "sigma": 2.5}
+    scale = {"rollback_scale": "model sigma", "sigma": 0.9}
     generate(**files | scale)
     own, guidance = PercentileTable.load(files["table"]), demo.settings()["teacher"]["cfg"]
     options = {**QUICK, **scale, "student_guidance": demo.settings()["student"]["cfg"], "teacher_guidance": guidance}
@@ -151,7 +152,7 @@ def test_the_rollbacks_scale_reaches_the_teacher_and_is_remembered(files, capsys
     assert result.decision.any_rejected
     assert abs(pixels(files["out"]) - (result.pixels * 255).round().numpy()).max() <= 1
     assert json.loads((files["out"] / "run.json").read_text())["rollback_scale"] == "model sigma"
-    assert "has rollback_scale 'model sigma' instead of None" in refused(capsys, **files | {"sigma": 2.5})
+    assert "has rollback_scale 'model sigma' instead of None" in refused(capsys, **files | {"sigma": 0.9})
 
 
 def test_a_run_from_before_there_were_scales_and_evaluations_goes_on_as_it_was(files, capsys):
@@ -389,6 +390,75 @@ def test_what_cannot_be_drawn_is_one_sentence_and_no_image(files, capsys, monkey
     said = refused(capsys, **files | change)
     assert said.startswith("error: ") and sentence in said and said.count("\n") == 1
     assert not list(files["out"].glob("*.png"))
+
+
+@pytest.mark.parametrize(("k", "student_reads"), [(100, 24), (100, 12), (0, 24)])
+def test_prompts_that_only_the_teacher_cuts_are_told_once_when_it_is_loaded(
+    files, capsys, monkeypatch, k, student_reads
+):
+    def reading(load, most):
+        def loading(*named):
+            pipeline = load(*named)
+            pipeline.tokenizer = copy.deepcopy(pipeline.tokenizer)
+            pipeline.tokenizer.model_max_length = most
+            return pipeline
+
+        return loading
+
+    monkeypatch.setattr(models, "load_student", reading(models.load_student.__wrapped__, student_reads))
+    monkeypatch.setattr(models, "load_teacher", reading(models.load_teacher.__wrapped__, 9))
+    lengths = {prompt: len(demo.load_student().tokenizer(prompt).input_ids) for prompt in PROMPTS}
+    only = [prompt for prompt, length in lengths.items() if 9 < length <= student_reads]
+    assert 1 < len(only) < len(PROMPTS)
+    generate(**files | {"k": k, "table": None if k else files["table"]})
+    told = [line for line in capsys.readouterr().err.splitlines() if "the teacher reads" in line]
+    first = f"the teacher reads the first 9 of {lengths[only[0]]} tokens of '{only[0][:40].strip()}...', and cuts"
+    assert told == ([f"warning: {first} {len(only) - 1} more"] if k else [])
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "-1", "x", ""])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "k",
+        "sigma",
+        "student_cfg",
+        "teacher_cfg",
+        "student_steps",
+        "teacher_steps",
+        "batch",
+        "pictures",
+        "count",
+        "size",
+    ],
+)
+def test_a_number_that_is_none_or_out_of_range_is_refused_and_nothing_is_written(files, capsys, option, value):
+    said = refused(capsys, **files | {option: value})
+    assert re.match(rf"error: (--)?{option.replace('_', '-')} is .*; (choose|give|write) ", said), said
+    assert said.count("\n") == 1 and not files["out"].exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"seed": "nan"}, "--seed is 'nan'; give a whole number"),
+        ({"seed": 2**64}, f"--seed is {2**64}; choose a whole number from -9223372036854775808 to"),
+        ({"seed": 1.5}, "--seed is '1.5'; give a whole number"),
+        ({"sigma": "nan", "strategy": "regenerate"}, "--sigma is nan; choose a finite number"),
+        ({"sigma": 0.001, "teacher_steps": 12}, "12 teacher steps at sigma 0.001 need a schedule of 12001 steps"),
+        ({"teacher_cfg": 100.5}, "--teacher-cfg is 100.5; choose a number from 0 to 100"),
+        ({"student_steps": 1001}, "--student-steps is 1001; choose a whole number from 1 to 1000"),
+        ({"size": "64x0"}, "--size is 0; choose a whole number from 8 to 16384"),
+        ({"size": "64x60"}, "--size is 60; choose a multiple of 8"),
+        ({"size": "9" * 30}, "write 1024, or 1024x768 for width x height"),
+        ({"batch": "9" * 5000}, "--batch is '999"),
+        ({"dtype": "float8"}, "--dtype: invalid choice: 'float8'"),
+    ],
+)
+def test_what_is_out_of_range_is_one_sentence_and_nothing_is_written(files, capsys, change, sentence):
+    said = refused(capsys, **files | change)
+    assert said.startswith("error: ") and sentence in said and said.count("\n") == 1
+    assert not files["out"].exists()
 
 
 def test_what_was_refused_can_be_put_right_in_the_same_folder(files, capsys):

@@ -1,10 +1,12 @@
 """The stand-alone pipeline, on tiny Stable Diffusion pipelines with random weights and a judge of known scores."""
 
 import functools
+import json
 import math
 from types import SimpleNamespace
 
 import diffusers
+import numpy
 import pytest
 import torch
 from diffusers import (
@@ -18,6 +20,7 @@ from diffusers import (
 
 from adaptive_diffusion.diffusion.noise import derive_seed
 from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.report import record
 from adaptive_diffusion.standalone.pipeline import AdaptiveDiffusionPipeline
 from adaptive_diffusion.standalone.teaching import in_mode
 from tests.pure.tiny import (
@@ -312,7 +315,27 @@ def test_every_image_is_drawn_at_the_asked_size(monkeypatch, forwards, strategy)
         ({"sigma": -0.5}, "sigma is -0.5"),
         ({"sigma": float("nan")}, "sigma is nan"),
         ({"sigma": 0.001, "num_inference_steps_teacher": 12}, "need a schedule of 12001 steps"),
-        ({"num_inference_steps_student": 0}, "num_inference_steps_student is 0; choose at least 1"),
+        ({"num_inference_steps_student": 0}, "num_inference_steps_student is 0; choose a whole number from 1 to 1000"),
+        ({"num_inference_steps_student": 2.5}, "num_inference_steps_student is 2.5; choose a whole number"),
+        ({"num_inference_steps_student": 1001}, "num_inference_steps_student is 1001; choose"),
+        ({"num_inference_steps_teacher": math.inf}, "num_inference_steps_teacher is inf; choose"),
+        ({"student_guidance": math.nan}, "student_guidance is nan; choose a number from 0 to 100"),
+        ({"teacher_guidance": math.inf}, "teacher_guidance is inf; choose a number from 0 to 100"),
+        ({"teacher_guidance": -1}, "teacher_guidance is -1; choose"),
+        ({"teacher_guidance": numpy.float32("inf")}, "teacher_guidance is inf; choose"),
+        ({"teacher_guidance": "8"}, "teacher_guidance is '8'; give a number"),
+        ({"sigma": math.inf}, "sigma is inf; choose a finite number"),
+        ({"sigma": math.nan, "strategy": "regenerate"}, "sigma is nan; choose a finite number"),
+        ({"k": math.inf}, "k is inf; choose a percentage from 0 to 100"),
+        ({"k": None}, "k is None; give a percentage"),
+        ({"k": torch.tensor(math.nan)}, "k is nan; choose"),
+        ({"height": 0}, "height is 0; choose a whole number from 8 to 16384"),
+        ({"width": math.nan}, "width is nan; choose"),
+        ({"batch_size": math.inf}, "batch_size is inf; choose"),
+        ({"batch_size": 10**400}, "batch_size is 1"),
+        ({"seed": math.nan}, "seed is nan; choose a whole number"),
+        ({"seed": 2**64 - 1}, f"seed is {2**64}; choose"),
+        ({"seed": [1, 2.5]}, "seed is 2.5; choose"),
         ({"num_inference_steps_teacher": -2}, "num_inference_steps_teacher is -2"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"seed": [1, 2, 3]}, "3 seeds came for 2 prompts"),
@@ -324,6 +347,22 @@ def test_bad_input_is_refused_in_one_sentence_before_anything_is_drawn(monkeypat
     with pytest.raises(ValueError, match=complaint) as caught:
         adaptive(1.0, 2.0)(**{"prompt": PROMPTS[:2], **QUICK, **options})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("of", [numpy.int64, numpy.int32, torch.tensor], ids=["int64", "int32", "torch"])
+def test_numbers_of_numpy_and_torch_are_pythons(of):
+    real = torch.tensor if of is torch.tensor else numpy.float32
+    plain = {"num_inference_steps_student": 2, "num_inference_steps_teacher": 3, "height": SIZE, "width": SIZE}
+    plain |= {"batch_size": 2, "seed": 7}
+    reals = {"student_guidance": 1.5, "teacher_guidance": 3.0, "sigma": 0.5, "k": 40.0}
+    pipeline = adaptive(3.0, 1.0, 5.0, 2.0, 4.0)
+    expected = pipeline(PROMPTS, **plain, **reals)
+    given = {name: of(value) for name, value in plain.items()} | {name: real(value) for name, value in reals.items()}
+    for seed in (given["seed"], numpy.arange(7, 12), torch.arange(7, 12), [of(number) for number in range(7, 12)]):
+        result = pipeline(PROMPTS, **{**given, "seed": seed})
+        assert torch.equal(result.pixels, expected.pixels)
+        assert [type(number) for number in (*result.seeds, *result.steps)] == [int] * 10
+        assert json.dumps(record(result.decision, result.seeds)) == json.dumps(record(expected.decision, range(7, 12)))
 
 
 def test_a_score_that_is_no_number_is_refused():

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -109,6 +110,18 @@ def test_every_student_estimator_and_table_has_a_file_of_its_own():
     ]
     assert len({kind.name for kind in kinds}) == len(kinds)
     assert start().name.startswith("mine ")
+
+
+@pytest.mark.parametrize("estimator", [JUDGE, {**JUDGE, "weights": "0123"}])
+def test_what_was_kept_before_prompts_were_known_to_be_text_alone_goes_on(estimator, tmp_path):
+    before = Student(name="turbo", steps=2, patch_digest="none", dtype="float32")
+    start(estimator=estimator, student=before).judge_in(tmp_path, [1.0], ["one"], 50)
+    now = start(estimator=estimator, student=replace(before, conditioning="none"))
+    _, running = now.judge_in(tmp_path, [2.0], ["two"], 50)
+    assert running.images == 2
+    assert [path.stem for path in tmp_path.glob("*.json")] == [running.name]
+    other = start(estimator=estimator, student=replace(before, conditioning="an area"))
+    assert other.judge_in(tmp_path, [2.0], ["two"], 50)[1].images == 1
 
 
 def test_a_linked_student_is_the_tables_own_whatever_its_seed():

@@ -11,7 +11,7 @@ import pytest
 PACK = Path(__file__).resolve().parents[2]
 GROUND = (
     *("quoting", "bundled", "columns", "comparison", "digest", "files", "images", "lines"),
-    *("locks", "parts", "prompts", "reading", "tensors", "text", "vocabulary"),
+    *("locks", "numeric", "parts", "prompts", "reading", "tensors", "text", "vocabulary"),
 )
 FLOORS = [
     [f"adaptive_diffusion.{name}" for name in GROUND],
@@ -19,7 +19,7 @@ FLOORS = [
     ["adaptive_diffusion.gate"],
     ["adaptive_diffusion.report", "adaptive_diffusion.sheet"],
     ["adaptive_diffusion.standalone"],
-    ["adaptive_diffusion.scale"],
+    ["adaptive_diffusion.scale", "adaptive_diffusion.distillation"],
     ["adaptive_diffusion.commands"],
     ["adaptive_diffusion.__main__", "adaptive_diffusion.__init__"],
     ["host"],

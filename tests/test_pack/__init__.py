@@ -8,6 +8,8 @@ import torch
 
 import nodes as core
 
+from .strange import Change, Strange
+
 
 class Lines:
     """Text lines as a list of strings."""
@@ -175,4 +177,6 @@ NODE_CLASS_MAPPINGS = {
     "TestKeep": Keep,
     "TestGive": Give,
     "TestChoose": Choose,
+    "TestStrange": Strange,
+    "TestChange": Change,
 }

@@ -1,0 +1,192 @@
+"""Students as `distill` and `finetune` write them, loaded by ComfyUI's own loaders, against diffusers."""
+
+import importlib
+import json
+import logging
+from dataclasses import replace
+from types import SimpleNamespace
+
+import comfy.lora
+import comfy.model_management
+import comfy.sd
+import comfy.supported_models
+import folder_paths
+import pytest
+import torch
+from oracle import own_student as tiny
+from safetensors.torch import load_file, save_file
+
+from .conftest import nodes
+from .families import FAMILIES, SD3_MMDIT
+from .tools import module
+
+GOLDENS = json.loads(tiny.GOLDENS.read_text())
+EXACT = 1e-5
+
+
+def of_the_pack(name: str):
+    package = module("adaptive_diffusion.quoting").__name__.rsplit(".", 1)[0]
+    return importlib.import_module(f"{package}.distillation.{name}")
+
+
+def teacher():
+    return nodes()["AdaptiveLoadDemoModels"].execute(role="teacher").args[0]
+
+
+def said(model, time: int) -> torch.Tensor:
+    comfy.model_management.load_models_gpu([model])
+    return model.model.diffusion_model(tiny.noise(tiny.DEMO_SHAPE), torch.tensor([float(time)]), tiny.states(128))
+
+
+def golden(kind: str, time: int) -> torch.Tensor:
+    return torch.tensor(GOLDENS["lora"]["said"][kind][str(time)]).view(tiny.DEMO_SHAPE)
+
+
+def peft_weights() -> dict[str, torch.Tensor]:
+    return {key: tiny.lora_weight(key, tuple(shape)) for key, shape in GOLDENS["lora"]["shapes"].items()}
+
+
+@pytest.fixture
+def loras(tmp_path, monkeypatch):
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "loras", ([str(tmp_path)], {".safetensors"}))
+    yield tmp_path
+    folder_paths.filename_list_cache.clear()
+
+
+def with_lora(name: str):
+    """The teacher with a file of models/loras on it, by core's own node."""
+    from nodes import NODE_CLASS_MAPPINGS
+
+    return NODE_CLASS_MAPPINGS["LoraLoaderModelOnly"]().load_lora_model_only(teacher(), name, 1.0)[0]
+
+
+@pytest.mark.parametrize("alpha", tiny.ALPHAS)
+def test_a_lora_loads_whole_with_its_alpha(loras, caplog, alpha):
+    save_file(of_the_pack("comfyui_keys").lora_keys("unet", peft_weights(), alpha), loras / "mine.safetensors")
+    with caplog.at_level(logging.WARNING):
+        student = with_lora("mine.safetensors")
+    assert not [record for record in caplog.records if "not loaded" in record.message]
+    assert len(student.patches) == len(GOLDENS["lora"]["shapes"]) // 2 == 79
+    for time in tiny.TIMESTEPS:
+        assert (said(student, time) - golden(str(alpha), time)).abs().max() <= EXACT
+        assert (golden(str(alpha), time) - golden("none", time)).abs().max() > 1e-2
+
+
+def test_the_teacher_alone_is_diffusers_teacher():
+    for time in tiny.TIMESTEPS:
+        assert (said(teacher(), time) - golden("none", time)).abs().max() <= EXACT
+
+
+def test_a_whole_student_of_the_demo_loads_as_a_difference(loras, caplog):
+    bundled = module("adaptive_diffusion.bundled").DEMO_MODELS
+    base = {key: value.float() for key, value in load_file(bundled / "unet" / WEIGHTS).items()}
+    student = {key: value.float() for key, value in load_file(bundled / "student_unet" / WEIGHTS).items()}
+    save_file(of_the_pack("comfyui_keys").difference_keys(student, base), loras / "mine.safetensors")
+    with caplog.at_level(logging.WARNING):
+        made = with_lora("mine.safetensors")
+    assert not [record for record in caplog.records if "not loaded" in record.message]
+    assert len(made.patches) == len(student)
+    expected = nodes()["AdaptiveLoadDemoModels"].execute(role="student").args[0]
+    for time in tiny.TIMESTEPS:
+        assert (said(made, time) - said(expected, time)).abs().max() <= EXACT
+
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+TINY_SDXL = {
+    "model_channels": 32,
+    "use_linear_in_transformer": True,
+    "transformer_depth": [0, 0, 1, 1, 1, 1],
+    "context_dim": 2048,
+    "adm_in_channels": tiny.POOLED + 6 * 256,
+    "use_temporal_attention": False,
+}
+
+
+def network() -> SimpleNamespace:
+    """What the export reads of diffusers' UNet."""
+    weights = {key: tiny.weight(key, tuple(shape)) for key, shape in GOLDENS["sdxl"]["shapes"].items()}
+    config = SimpleNamespace(cross_attention_dim=2048, layers_per_block=2)
+    attending, plain = SimpleNamespace(attentions=()), SimpleNamespace()
+    up, down = [attending, attending, plain], [plain, attending, attending]
+    return SimpleNamespace(config=config, up_blocks=up, down_blocks=down, state_dict=lambda: weights)
+
+
+def levels(kind: str, zero_snr: bool):
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    root = torch.cumprod(1 - betas, 0).sqrt()
+    if zero_snr:
+        root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    return of_the_pack("levels").Levels.of_alphabar(root.square(), kind)
+
+
+def loaded(tmp_path, kind: str, zero_snr: bool):
+    """The model as core's Load Diffusion Model has it, with nothing set by hand."""
+    file = tmp_path / "mine.safetensors"
+    save_file(of_the_pack("comfyui_keys").unet_keys(network(), levels(kind, zero_snr)), file)
+    return comfy.sd.load_diffusion_model(str(file), model_options={"dtype": torch.float32})
+
+
+@pytest.fixture
+def sdxl_is_tiny(monkeypatch):
+    monkeypatch.setattr(comfy.supported_models.SDXL, "unet_config", TINY_SDXL)
+
+
+def test_core_draws_v_at_zero_snr_as_diffusers(tmp_path, sdxl_is_tiny):
+    model = loaded(tmp_path, "v_prediction", True)
+    assert model.model.model_type.name == "V_PREDICTION"
+    assert model.get_model_object("model_sampling").sigma_max > 1000
+    comfy.model_management.load_models_gpu([model])
+    size = {"width": tiny.SIZE, "height": tiny.SIZE, "crop_w": 0, "crop_h": 0}
+    size |= {"target_width": tiny.SIZE, "target_height": tiny.SIZE}
+    added = model.model.encode_adm(pooled_output=tiny.pooled(), device=torch.device("cpu"), **size)
+    for time in tiny.TIMESTEPS:
+        sigma = model.get_model_object("model_sampling").sigmas[time].view(1)
+        x = tiny.noise(tiny.SDXL_SHAPE) * (sigma**2 + 1).sqrt()
+        clean = model.model.apply_model(x, sigma, c_crossattn=tiny.states(2048), y=added)
+        expected = torch.tensor(GOLDENS["sdxl"]["clean"][str(time)]).view(tiny.SDXL_SHAPE)
+        assert (clean - expected).abs().max() <= EXACT
+
+
+def test_core_takes_plain_v_for_what_it_is(tmp_path, sdxl_is_tiny):
+    model = loaded(tmp_path, "v_prediction", False)
+    assert model.model.model_type.name == "V_PREDICTION"
+    assert model.get_model_object("model_sampling").sigma_max < 100
+
+
+def test_the_written_graph_runs(comfy_app, loras):
+    bundled = module("adaptive_diffusion.bundled").DEMO_MODELS
+    read = {role: load_file(bundled / role / WEIGHTS) for role in ("unet", "student_unet")}
+    difference = of_the_pack("comfyui_keys").difference_keys(read["student_unet"], read["unet"])
+    save_file(difference, loras / "mine.safetensors")
+    workflow = of_the_pack("workflow")
+    teacher_settings = {"steps": 5, "cfg": 2.0, "rollback": 0.7}
+    made = workflow.load_lora("mine.safetensors")
+    graph = workflow.graph("mine", {"steps": 1}, teacher_settings, (64, 64), "Demo", True, "", [made])
+    run = comfy_app.run(graph)
+    assert run.error is None
+    assert len(run.ui["14"]["images"]) == 4
+
+
+def test_the_written_graph_of_a_guided_unet_links_its_loader_to_its_guidance():
+    workflow = of_the_pack("workflow")
+    made = [workflow.load_unet("mine.safetensors"), workflow.lcm_guidance("mine.safetensors", 4.5)]
+    teacher_settings = {"steps": 12, "cfg": 8.0, "rollback": 0.7}
+    graph = workflow.graph("mine", {"steps": 4}, teacher_settings, (512, 512), "mine", False, "a", made)
+    assert graph["21"]["inputs"]["model"] == ["20", 0]
+    assert graph["6"]["inputs"]["model"] == ["21", 0]
+    assert graph["11"]["inputs"]["model"] == ["1", 0]
+    assert "model" not in graph["20"]["inputs"]
+
+
+def test_core_knows_every_layer_of_an_sd3_lora():
+    model = replace(FAMILIES["SD3"], config={**SD3_MMDIT, "depth": 2}).model()
+    known = comfy.lora.model_lora_keys_unet(model.model, {})
+    targets = of_the_pack("layouts").StableDiffusion3.targets
+    layers = [name if "ff" in name else f"attn.{name}" for name in targets]
+    names = [f"transformer_blocks.{block}.{name}" for block in (0, 1) for name in layers]
+    last_has_none = ("transformer_blocks.1.attn.to_add_out", "transformer_blocks.1.ff_context")
+    names = [name for name in names if not name.startswith(last_has_none)]
+    weights = {f"{name}.lora_{side}.weight": torch.zeros(1, 1) for name in names for side in "AB"}
+    found = of_the_pack("comfyui_keys").lora_keys("transformer", weights, 4)
+    assert {key.split(".")[0] for key in found} <= known.keys()
+    assert len(names) == 21
