@@ -1,25 +1,12 @@
 """Search before the teacher: draw images that fail the gate again, a few times at most."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
-from ..adaptive_diffusion.gate.relative import across_prompts
-from ..adaptive_diffusion.gate.student import Student
-from ..host.files.tables import THIS_RUN, table_choices, table_path, table_states
-from ..host.gate import warnings_of
+from ..host.files.tables import table_choices, table_states
 from ..host.node import AdaptiveNode, EstimatorLink, ScoresLink, StudentInfoLink, TableLink
-from ..host.rows.lists import per_batch
-from ..host.sampling.search import Kept, Searcher
-from ..host.sampling.student import other_steps, plan_student
-from ..host.scoring import spread_prompts
-from ..host.shown import advice, show_text
+from ..host.searching import Rule, calibrated, search
+from ..host.shown import show_text
 from .sampling_inputs import student_inputs
 
 DEFAULT_K, DEFAULT_CANDIDATES = 20.0, 3
@@ -51,7 +38,7 @@ class BestOfN(AdaptiveNode):
 
     @classmethod
     def validate_inputs(cls, table=()):
-        return cls.answer(_calibrated, table)
+        return cls.answer(calibrated, table)
 
     @classmethod
     def fingerprint_inputs(cls, table, **_linked):
@@ -59,52 +46,11 @@ class BestOfN(AdaptiveNode):
 
     @classmethod
     def run(cls, vae, estimator, prompt, table, k, candidates, percentile_table=None, max_batch=16, **drawing):
-        chosen = percentile_table or PercentileTable.load(_calibrated(table))
-        chosen.check_estimator(estimator.described)
-        threshold = chosen.threshold(k)
-        planned = [plan_student(**inputs) for inputs in per_batch(drawing)]
-        drawings, students = [drawing for drawing, _ in planned], [student for _, student in planned]
-        prompts = spread_prompts(prompt, [len(drawing.rows) for drawing in drawings])
-        searcher = Searcher(drawings, prompts, vae, estimator, max_batch)
-        kept = searcher.kept(best_of(candidates, len(searcher.images), threshold, searcher))
-        pairs = zip(students, kept, strict=True)
-        told = [replace(student, candidates=each.candidates, spent=each.spent) for student, each in pairs]
-        shown = _payload(kept, threshold, expected_candidates(candidates, k))
-        advised = advice(across_prompts([each.scores for each in kept], False))
-        notes = [*warnings_of(chosen, told), *dict.fromkeys(text for pair in planned for text in other_steps(*pair))]
-        cut = estimator.estimator.cut([text for texts in prompts for text in texts])
-        show_text(cls.hidden, "\n".join([_summary(shown, told), *notes, *advised, *cut]))
-        latents, images, scores, *_ = map(list, zip(*kept, strict=True))
-        return io.NodeOutput(latents, images, scores, told, ui={"adaptive_search": [shown]})
-
-
-def _calibrated(table: str) -> Path:
-    if table == THIS_RUN:
-        raise ValueError(f"'{THIS_RUN}' has no scores before anything is drawn; choose a calibrated table")
-    return table_path(table)
-
-
-def _payload(kept: Sequence[Kept], threshold: float, expected: float) -> dict[str, Any]:
-    """What a client reads: for every batch, how often each image was drawn, and the score kept."""
-    values = [list(each.scores.values) for each in kept]
-    return {
-        "expected": expected,
-        "threshold": threshold if math.isfinite(threshold) else None,
-        "candidates": [list(each.candidates) for each in kept],
-        "scores": values,
-        "failing": sum(value < threshold for batch in values for value in batch),
-    }
-
-
-def _summary(shown: dict[str, Any], students: Sequence[Student]) -> str:
-    """How many candidates it took, how many were to be expected, and what they cost."""
-    drawn = [number for batch in shown["candidates"] for number in batch]
-    cost = sum(spent.evaluations for student in students for spent in student.spent)
-    return (
-        f"{sum(drawn)} candidates for {len(drawn)} images: {sum(drawn) / len(drawn):.2f} an image, "
-        f"{shown['expected']:.2f} expected; {cost / len(drawn):.1f} model evaluations an image; "
-        f"{shown['failing']} still under the threshold"
-    )
+        rule = Rule(percentile_table or PercentileTable.load(calibrated(table)), k, candidates)
+        found = search(rule, vae, estimator, prompt, max_batch, drawing)
+        show_text(cls.hidden, found.text)
+        latents, images, scores, *_ = map(list, zip(*found.kept, strict=True))
+        return io.NodeOutput(latents, images, scores, found.students, ui={"adaptive_search": [found.shown]})
 
 
 def _judging_inputs() -> list[io.Input]:

@@ -1,0 +1,98 @@
+"""What Best of N does: draws every batch, draws again what fails, and tells what that took."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
+from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.relative import across_prompts
+from ..adaptive_diffusion.gate.student import Student
+from .estimator import HostedEstimator
+from .files.tables import THIS_RUN, table_path
+from .gate import warnings_of
+from .rows.lists import per_batch
+from .sampling.search import Kept, Searcher
+from .sampling.student import other_steps, plan_student
+from .scoring import spread_prompts
+from .shown import advice
+
+
+class Rule(NamedTuple):
+    """When an image is drawn again: while it lies under the k-th percentile (0..100) of a table, `limit` times at most.
+
+    The table is of single drawings.
+    """
+
+    table: PercentileTable
+    k: float
+    limit: int
+
+
+class Search(NamedTuple):
+    """What was kept of every batch, and who drew it. shown: what a client reads; text: what stands on the node."""
+
+    kept: list[Kept]
+    students: list[Student]
+    shown: dict[str, Any]
+    text: str
+
+
+def calibrated(table: str) -> Path:
+    """The file of a table; ValueError for this run's, which has no scores yet."""
+    if table == THIS_RUN:
+        raise ValueError(f"'{THIS_RUN}' has no scores before anything is drawn; choose a calibrated table")
+    return table_path(table)
+
+
+def search(
+    rule: Rule,
+    vae: Any,
+    judge: HostedEstimator,
+    prompts: Sequence[str],
+    max_batch: int,
+    drawing: Mapping[str, Sequence[Any]],
+) -> Search:
+    """The best candidates of all batches. drawing: what `plan_student` takes, each one for all batches or one for each.
+
+    ValueError where the table is of another estimator, or counts do not match.
+    """
+    rule.table.check_estimator(judge.described)
+    threshold = rule.table.threshold(rule.k)
+    planned = [plan_student(**inputs) for inputs in per_batch(drawing)]
+    texts = spread_prompts(prompts, [len(each.rows) for each, _ in planned])
+    searcher = Searcher([each for each, _ in planned], texts, vae, judge, max_batch)
+    kept = searcher.kept(best_of(rule.limit, len(searcher.images), threshold, searcher))
+    pairs = zip(planned, kept, strict=True)
+    students = [replace(student, candidates=each.candidates, spent=each.spent) for (_, student), each in pairs]
+    shown = _shown(kept, threshold, expected_candidates(rule.limit, rule.k))
+    notes = dict.fromkeys(text for pair in planned for text in other_steps(*pair))
+    cut = judge.estimator.cut([text for batch in texts for text in batch])
+    advised = advice(across_prompts([each.scores for each in kept], False))
+    lines = [_summary(shown, students), *warnings_of(rule.table, students), *notes, *advised, *cut]
+    return Search(kept, students, shown, "\n".join(lines))
+
+
+def _shown(kept: Sequence[Kept], threshold: float, expected: float) -> dict[str, Any]:
+    """What a client reads: for every batch, how often each image was drawn, and the score kept."""
+    values = [list(each.scores.values) for each in kept]
+    return {
+        "expected": expected,
+        "threshold": threshold if math.isfinite(threshold) else None,
+        "candidates": [list(each.candidates) for each in kept],
+        "scores": values,
+        "failing": sum(value < threshold for batch in values for value in batch),
+    }
+
+
+def _summary(shown: dict[str, Any], students: Sequence[Student]) -> str:
+    """How many candidates it took, how many were to be expected, and what they cost."""
+    drawn = [number for batch in shown["candidates"] for number in batch]
+    cost = sum(spent.evaluations for student in students for spent in student.spent)
+    return (
+        f"{sum(drawn)} candidates for {len(drawn)} images: {sum(drawn) / len(drawn):.2f} an image, "
+        f"{shown['expected']:.2f} expected; {cost / len(drawn):.1f} model evaluations an image; "
+        f"{shown['failing']} still under the threshold"
+    )
