@@ -57,7 +57,7 @@ def judge(
     warnings = [*_warnings(judged, found), *advice(_across_prompts(judged, found))]
     if running:
         return Verdict(decisions, warnings, running=running)
-    return Verdict(decisions, [*warnings, *_unreachable(found)], _sure(found))
+    return Verdict(decisions, [*warnings, *_unreachable(found), *_of_single(judged, found)], _sure(judged, found))
 
 
 def _groups_of(scores: Sequence[Any]) -> list[QualityScores]:
@@ -182,12 +182,35 @@ def _unreachable(rules: Sequence[Rule]) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def _sure(rules: Sequence[Rule]) -> Confidence | None:
+def _of_single(judged: Verdicts, rules: Sequence[Rule]) -> list[str]:
+    """A sentence for each table of single drawings whose k does not count for what Best of N keeps."""
+    told = []
+    for decision, rule in zip(judged, rules, strict=True):
+        share = _share(decision.student, rule)
+        if share != rule.k and rule.table and share is not None:
+            told.append(
+                f"table {quoted(rule.table.name)} is of single drawings: of what Best of N keeps, about {share:.3g} % "
+                f"lie under its threshold at k {rule.k:g}; '{THIS_RUN}' and following your prompts keep k"
+            )
+    return list(dict.fromkeys(told))
+
+
+def _share(student: Student | None, rule: Rule, k: float | None = None) -> float | None:
+    """The percentage of a student's images under a calibrated table's threshold at k, the rule's own without."""
+    k = rule.k if k is None else k
+    if student is None or rule.table is None or k is None or rule.table.name == THIS_RUN:
+        return k
+    return student.share_under(k)
+
+
+def _sure(judged: Verdicts, rules: Sequence[Rule]) -> Confidence | None:
     """How sure the threshold is, where all batches have one of a calibrated table."""
     table, k = common([rule.table for rule in rules]), common([rule.k for rule in rules])
     if table is None or k is None or table.name == THIS_RUN or not table.scores or not 0 < k < 100:
         return None
-    return confidence(table.scores, k)
+    sure, student = confidence(table.scores, k), common([decision.student for decision in judged])
+    low, high = (_share(student, rules[0], end) for end in sure.rejected)
+    return replace(sure, rejected=(low, high))
 
 
 def warnings_of(table: PercentileTable, students: Sequence[Student | None]) -> list[str]:

@@ -66,13 +66,19 @@ def search(
     searcher = Searcher([each for each, _ in planned], texts, vae, judge, max_batch)
     kept = searcher.kept(best_of(rule.limit, len(searcher.images), threshold, searcher))
     pairs = zip(planned, kept, strict=True)
-    students = [replace(student, candidates=each.candidates, spent=each.spent) for (_, student), each in pairs]
+    students = [_searched(student, each, rule) for (_, student), each in pairs]
     shown = _shown(kept, threshold, expected_candidates(rule.limit, rule.k))
     notes = dict.fromkeys(text for pair in planned for text in other_steps(*pair))
     cut = judge.estimator.cut([text for batch in texts for text in batch])
     advised = advice(across_prompts([each.scores for each in kept], False))
     lines = [_summary(shown, students), *warnings_of(rule.table, students), *notes, *advised, *cut]
     return Search(kept, students, shown, "\n".join(lines))
+
+
+def _searched(student: Student, kept: Kept, rule: Rule) -> Student:
+    """The student as what it drew was searched; nothing was where an image is drawn once."""
+    searched = {"best_of": rule.limit, "best_of_k": rule.k} if rule.limit > 1 else {}
+    return replace(student, candidates=kept.candidates, spent=kept.spent, **searched)
 
 
 def _shown(kept: Sequence[Kept], threshold: float, expected: float) -> dict[str, Any]:

@@ -84,8 +84,17 @@ class Budget(AdaptiveNode):
         k = costs.k_for(average) if k is None else k
         expected = costs.average(k)
         text = f"k {k:.1f} %: {expected:.3g} {unit} per image; the teacher alone takes {costs.teacher:.3g}"
-        show_text(cls.hidden, text)
+        show_text(cls.hidden, text + _of_single(costs, k, student))
         return io.NodeOutput(k, expected)
+
+
+def _of_single(costs: Costs, k: float, students: Sequence[Student]) -> str:
+    """What a gate's table of single drawings makes of k, where Best of N draws; nothing where it does not."""
+    share = max((student.share_under(k) for student in students), default=k)
+    if share == k:
+        return ""
+    average = f"{costs.average(share):.3g} {costs.unit} per image"
+    return f"; with a table of single drawings about {share:.3g} % of what Best of N keeps, {average}"
 
 
 def _costs(unit: str, students: Sequence[Student], student_steps: int, teacher: tuple[int, float, str, bool]) -> Costs:

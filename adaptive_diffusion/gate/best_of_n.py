@@ -40,6 +40,18 @@ def best_of(limit: int, count: int, threshold: float, draw: Draw[T]) -> list[Fou
     return found
 
 
+def share_of_kept(limit: int, search_k: float, k: float) -> float:
+    """The percentage of kept images that lie under the k-th percentile (0..100) of single drawings.
+
+    limit, search_k: an image is drawn again under the search_k-th percentile of the same table, `limit` times at most,
+    independently; where some prompts fail more often than others, more of the kept images do.
+    """
+    again, under = search_k / 100, k / 100
+    if under <= again:
+        return 100 * under**limit
+    return 100 * (again**limit + (under - again) * expected_candidates(limit, search_k))
+
+
 def expected_candidates(limit: int, k: float) -> float:
     """How many candidates an image takes on average when each fails with k percent (0..100), independently."""
     return sum((k / 100) ** number for number in range(limit))

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any, ClassVar, TypeVar
 
 from ..quoting import quoted, unquoted
+from .best_of_n import share_of_kept
 from .cost import Spent
 from .judge import Judge
 from .settings import Settings
@@ -25,10 +26,11 @@ class Student(Settings):
     negative: letters that differ for another negative prompt. dtype: of the network. vae: letters that differ for
     another decoder. conditioning: letters that differ where prompts come with more than their text, such as a
     ControlNet or an area, "none" for text alone.
-    Of one batch: seed; candidates, how often each image was drawn (empty where once); spent, what each one took.
+    Of one batch: seed; candidates, how often each image was drawn (empty where once); spent, what each one took;
+    best_of, best_of_k: drawn again under the best_of_k-th percentile of a table, best_of times at most.
     """
 
-    of_one_batch: ClassVar = frozenset({"seed", "candidates", "spent"})
+    of_one_batch: ClassVar = frozenset({"seed", "candidates", "spent", "best_of", "best_of_k"})
     same_model: ClassVar = frozenset({"demo", "student"})  # the demo's student outside ComfyUI and in it
     known_later: ClassVar = frozenset({"patch_digest", "guidance", "negative", "dtype", "vae", "conditioning"})
     name: str | None = None
@@ -48,12 +50,14 @@ class Student(Settings):
     vae: str | None = None
     spent: tuple[Spent, ...] = ()
     conditioning: str | None = None
+    best_of: int | None = None
+    best_of_k: float | None = None
 
     @classmethod
     def of_images(cls, images: Sequence[tuple["Student", int]]) -> "Student":
         """The student of a batch made of single images, each a row of a batch of one of these students."""
         first = images[0][0]
-        names = (*cls.names(), "seed")
+        names = (*cls.names(), "seed", "best_of", "best_of_k")
         alike = [name for name in names if all(getattr(each, name) == getattr(first, name) for each, _ in images)]
         return cls(
             **{name: getattr(first, name) for name in alike},
@@ -74,6 +78,12 @@ class Student(Settings):
         if self.spent:
             return self.spent[row]
         return None if self.steps is None else Spent(self.steps * self.drawn(row), math.nan)
+
+    def share_under(self, k: float) -> float:
+        """The percentage of its images under the k-th percentile (0..100) of a table, which is of single drawings."""
+        if self.best_of is None or self.best_of_k is None:
+            return k
+        return share_of_kept(self.best_of, self.best_of_k, k)
 
     @property
     def settings_known_at_first(self) -> dict[str, Any]:

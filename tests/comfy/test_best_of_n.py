@@ -165,3 +165,23 @@ def test_scores_of_the_best_of_several_make_no_table(comfy_app):
     graph = searching()
     graph["table"] = node("AdaptiveTableFromScores", scores=["best", 2], student=["best", 3], name="best of several")
     assert "Table from Scores: the student's images are the best of several" in comfy_app.fails(graph)
+
+
+def test_the_gate_and_the_budget_tell_which_share_of_the_kept_images_k_of_a_table_is(comfy_app):
+    graph = searching(k=50.0, limit=3)
+    graph["number"] = node("TestNumbers", text="50")
+    given = {"average": 1.0, "unit": "steps", "student_steps": 1, "teacher_steps": 12, "cfg": 8.0}
+    graph["budget"] = node("AdaptiveBudget", **given, k=["number", 0], student=["best", 3])
+    run = comfy_app.run(graph)
+    told = "table 'Demo' is of single drawings: of what Best of N keeps, about 12.5 % lie under its threshold at k 50; "
+    assert told in run.texts["gate"] and run.ui["gate"]["adaptive_gate"][0]["warnings"][-1].startswith(told)
+    low, high = run.ui["gate"]["adaptive_gate"][0]["confidence"]["rejected"]
+    assert 7 < low < 12.5 < high < 20
+    drawn = sum(run.kept["students"][0].candidates) / BATCH * STEPS
+    assert f"k 50.0 %: {drawn + 6:.3g} steps per image" in run.texts["budget"]
+    said = f"with a table of single drawings about 12.5 % of what Best of N keeps, {drawn + 1.5:.3g} steps per image"
+    assert said in run.texts["budget"]
+    alone = comfy_app.run(changed(graph, "gate", table="this run"))
+    assert "single drawings" not in alone.texts["gate"]
+    once = comfy_app.run(changed(graph, "best", candidates=1))
+    assert "single drawings" not in once.texts["gate"] + once.texts["budget"]

@@ -1,6 +1,8 @@
+import numpy
 import pytest
 
-from adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
+from adaptive_diffusion.gate.best_of_n import best_of, expected_candidates, share_of_kept
+from adaptive_diffusion.gate.student import Student
 
 SCORES = [[0.9, 0.0, 0.0], [0.1, 0.6, 0.9], [0.3, 0.2, 0.4], [0.2, 0.2, 0.1]]
 
@@ -49,3 +51,21 @@ def test_the_expected_number_is_that_of_independent_tries():
         share = k / 100
         assert expected_candidates(limit, k) == pytest.approx((1 - share**limit) / (1 - share))
     assert expected_candidates(5, 100) == 5
+
+
+@pytest.mark.parametrize(
+    ("limit", "again", "k"), [(1, 20, 20), (1, 0, 35), (3, 20, 20), (3, 20, 5), (4, 30, 60), (2, 100, 40)]
+)
+def test_the_share_of_kept_images_under_a_threshold_is_what_searching_leaves(limit, again, k):
+    drawn = numpy.random.default_rng(0).random((200_000, limit)) * 100
+    found = best_of(limit, len(drawn), again, lambda number, wanted: [(drawn[i, number], None) for i in wanted])
+    share = 100 * numpy.mean([best.score < k for best in found])
+    assert share_of_kept(limit, again, k) == pytest.approx(share, abs=0.4)
+
+
+def test_a_student_that_searched_tells_the_share_of_a_table_and_keeps_it_out_of_tables():
+    searched = Student(best_of=3, best_of_k=20.0)
+    assert searched.share_under(20) == pytest.approx(0.8) and Student().share_under(20) == 20
+    assert searched.settings == {}
+    assert Student.of_images([(searched, 0), (searched, 1)]).share_under(20) == pytest.approx(0.8)
+    assert Student.of_images([(searched, 0), (Student(), 0)]).share_under(20) == 20

@@ -4,7 +4,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { costOf } from "./cost.js";
 import { BY, gateView } from "./gate.js";
-import { everyNode, fedBy, isLinked, settings, studentOf, teachersOf, valueOf } from "./graph.js";
+import { everyNode, fedBy, isLinked, searchOf, settings, studentOf, teachersOf, valueOf } from "./graph.js";
 import { gatePage, imagesPage, note, reportedImages, scoredImages, tablePage } from "./pages.js";
 
 const GATE = "AdaptiveThresholdGate";
@@ -30,6 +30,7 @@ function drawGate(gate) {
     outlines,
     run: runOf(gate),
     student: cost(studentOf(gate)),
+    search: searchOf(studentOf(gate)),
     teachers: teachersOf(gate).map(cost),
   });
   return gatePage(view);

@@ -5,6 +5,12 @@ const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
 /** Candidates that an image takes on average: see adaptive_diffusion/gate/best_of_n.py. */
 export const expectedCandidates = (limit, k) => sum(Array.from({ length: limit }, (_, number) => (k / 100) ** number));
 
+/** The share in percent of the kept images under k of a table of single drawings: see best_of_n.py, too. */
+export function shareOfKept({ limit, k: again }, k) {
+  if (k <= again) return 100 * (k / 100) ** limit;
+  return 100 * (again / 100) ** limit + (k - again) * expectedCandidates(limit, again);
+}
+
 /** Steps and model evaluations of an image that a node of these `settings` draws (see graph.js); unknown ones are NaN. */
 export function costOf({ steps, cfg, sampler, negative, candidates }, samplers) {
   const [each, fewer, always] = samplers[sampler] ?? [NaN];

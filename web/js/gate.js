@@ -1,6 +1,6 @@
 // What Threshold Gate shows, as plain numbers and words.
 
-import { averageCost } from "./cost.js";
+import { averageCost, shareOfKept } from "./cost.js";
 import { between, ofScores, scoreAt } from "./curve.js";
 
 export const THIS_RUN = "this run";
@@ -16,8 +16,9 @@ export const judged = (run) =>
 /**
  * table, k: undefined where only a run can tell. by: what decides in their place, one of BY, if any. following: whether
  * the threshold moves on from the table. run: the payload of the last run, if any. student, teachers: see cost.js.
+ * search: of a Best of N before the gate, how often it draws at most (limit), and its k.
  */
-export function gateView({ by, following, outlines, run, student, teachers, ...chosen }) {
+export function gateView({ by, following, outlines, run, student, teachers, search, ...chosen }) {
   const images = judged(run);
   const alike = run && !BY.includes(run.table);
   const table = by ?? chosen.table ?? (alike ? run.table.replace(FOLLOWING, "") : undefined);
@@ -28,7 +29,8 @@ export function gateView({ by, following, outlines, run, student, teachers, ...c
   const tau = same ? run.threshold : inside ? scoreAt(curve, k) : null;
   const under = images.filter(({ score }) => score < tau).length;
   const measured = by ? images.filter(({ rejected }) => rejected).length : under;
-  const asked = following ? k : (curve?.share?.[Math.round(k)] ?? k);
+  const single = following ? k : (curve?.share?.[Math.round(k)] ?? k);
+  const asked = search && single != null && !following && table !== THIS_RUN ? shareOfKept(search, single) : single;
   const share = (by ? same : table === THIS_RUN && tau !== null) ? (100 * measured) / images.length : asked;
   return {
     table,

@@ -74,6 +74,13 @@ export function settings(node) {
   };
 }
 
+/** How often a Best of N draws an image at most, and under which k; null for another node, and where a run must tell. */
+export function searchOf(node) {
+  if (node?.type !== SEARCH) return null;
+  const [limit, k] = ["candidates", "k"].map((name) => valueOf(node, name));
+  return limit === undefined || k === undefined ? null : { limit, k };
+}
+
 /** The nearest node before `gate` that has steps. */
 export function studentOf(gate) {
   const seen = new Set([gate]);

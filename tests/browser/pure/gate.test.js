@@ -46,6 +46,26 @@ test("of a run's own scores the share is counted, of a calibrated table it is k"
   assert.equal(view({ table: "this run", k: 10 }).share, 10);
 });
 
+test("behind Best of N fewer of the kept images lie under a threshold of a table of single drawings", () => {
+  const share = (k, limit, more) => view({ table: "mine", k, search: { limit, k: 20 }, ...more }).share;
+  const close = (found, expected) => assert.ok(Math.abs(found - expected) < 1e-9, found);
+  close(share(20, 3), 0.8);
+  close(share(5, 3), 0.0125);
+  close(share(60, 3), 0.8 + 40 * 1.24);
+  close(share(20, 1), 20);
+  close(share(20, 3, { following: true }), 20);
+  close(share(20, 3, { table: "this run" }), 20);
+  const cost = view({
+    table: "mine",
+    k: 20,
+    search: { limit: 3, k: 20 },
+    student: { steps: 2, evaluations: 2 },
+    teachers: [{ steps: 10, evaluations: 20 }],
+  }).cost;
+  close(cost.steps, 2.08);
+  close(cost.evaluations, 2.16);
+});
+
 test("of a table with equal scores the share is what its k rejects, unless the threshold follows", () => {
   const share = Array.from({ length: 101 }, (_, k) => (k < 80 ? 20 : 80));
   const tied = { ...outlines, mine: { ...outlines.mine, share } };
