@@ -4,6 +4,7 @@ import json
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from types import MethodType
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from ...adaptive_diffusion.digest import sampled
 from .participants import PLAIN
 
-DEPTH = 8
+DEPTH, MOST = 8, 20_000
 COMPILED = {"torch.compile", "torch_compile_kwargs"}
 _told: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
@@ -42,15 +43,20 @@ def contents(value: Any, own: Collection[int] = (), depth: int = DEPTH) -> Itera
 def _of_mapping(value: Mapping[Any, Any], own: Collection[int], depth: int) -> Iterator[Any]:
     """What is empty is as if it were not there."""
     for key in sorted(value, key=str):
-        told = list(contents(value[key], own, depth))
-        if told and key not in COMPILED:
-            yield from (str(key), *told)
+        inside = iter(()) if key in COMPILED else contents(value[key], own, depth)
+        for first in islice(inside, 1):
+            yield from (str(key), first)
+            yield from inside
 
 
 def _of_collection(value: Collection[Any], own: Collection[int], depth: int) -> Iterator[Any]:
-    parts = [list(contents(part, own, depth - 1)) for part in value] if depth else []
-    for part in sorted(parts, key=json.dumps) if isinstance(value, (set, frozenset)) else parts:
-        yield from part
+    if not depth:
+        return
+    if isinstance(value, (set, frozenset)):
+        yield from sorted((list(contents(part, own, depth - 1)) for part in value), key=json.dumps)
+    else:
+        for part in value:
+            yield from contents(part, own, depth - 1)
 
 
 def _of_object(value: Any, own: Collection[int], depth: int) -> list[Any]:
@@ -60,8 +66,9 @@ def _of_object(value: Any, own: Collection[int], depth: int) -> list[Any]:
     except TypeError:  # it has no place for a weak reference
         told = {}
     if depth not in told:
-        told[depth] = []  # what it leads back to it by
-        told[depth] = [*_names(value), *contents(_held(value, own), own, depth - 1)] if depth else _names(value)
+        told[depth] = _names(value)  # for what leads back to it
+        inside = contents(_held(value, own), own, depth - 1) if depth else ()
+        told[depth] = [*_names(value), *islice(inside, MOST)]
     return told[depth]
 
 

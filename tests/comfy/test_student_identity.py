@@ -1,6 +1,7 @@
 """What makes a student the same student: tables, Calibrate and running tables go by it."""
 
 import functools
+import time
 
 import comfy.model_sampling
 import numpy
@@ -211,6 +212,19 @@ def test_two_ways_to_patch_are_two_students_in_any_order_of_building(case):
     one, other = (module("host.sampling.identity").patch_digest(make()) for make in MODELS[case])
     assert one != other
     assert one == module("host.sampling.identity").patch_digest(MODELS[case][0]())
+
+
+def test_what_leads_back_to_itself_or_to_very_much_is_told_in_time():
+    def attached(by: float):
+        holder = Scaling(by)
+        holder.back, holder.method_of_its_own = holder, holder.method
+        holder.much = [Scaling(number) for number in range(100_000)]
+        return attending(holder)
+
+    begun = time.perf_counter()
+    one, same, other = (module("host.sampling.identity").patch_digest(attached(by)) for by in (1.0, 1.0, 2.0))
+    assert one == same != other
+    assert time.perf_counter() - begun < 60
 
 
 def test_a_lora_is_the_same_in_every_process():
