@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy
 from scipy import stats
 
-from ..gate.interval import COVERAGE, Interval
+COVERAGE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and between what it lies; NaN where nothing is known."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)

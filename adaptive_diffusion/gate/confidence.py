@@ -25,7 +25,7 @@ import numpy
 from scipy.optimize import brentq
 from scipy.special import betainc, betaincinv
 
-from .interval import COVERAGE
+from ..comparison import COVERAGE
 
 Scores = Sequence[float] | numpy.ndarray
 _TAIL = (1 - COVERAGE) / 2

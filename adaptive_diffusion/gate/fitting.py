@@ -25,6 +25,17 @@ class Line(NamedTuple):
         return x @ self.weights + self.constant
 
 
+class LeftOut(NamedTuple):
+    """What left out pairs get. penalty: the one that was chosen. log_odds (N,): that the teacher's image is better.
+
+    scale: from the log odds of a line to these.
+    """
+
+    penalty: float
+    scale: Line
+    log_odds: numpy.ndarray
+
+
 def fit(pairs: Pairs, name: str | None = None) -> LearnedGate:
     """The learned gate of these pairs, the same bit for bit however they came together; called as they are, or `name`.
 
@@ -34,9 +45,16 @@ def fit(pairs: Pairs, name: str | None = None) -> LearnedGate:
     into the probability of a better image by logistic regression on them (Platt 1999).
     ValueError where there are too few pairs of a verdict, or the left out ones get no better risk than chance.
     """
+    x, weights, out = _rows(pairs), stakes(pairs), left_out(pairs)
+    whole = lines(x, pairs.improved, weights)[out.penalty]
+    constant = float(out.scale.weights[0] * whole.constant + out.scale.constant)
+    return LearnedGate.of(name or pairs.name, out.scale.weights * whole.weights, constant, out.log_odds, pairs)
+
+
+def left_out(pairs: Pairs) -> LeftOut:
+    """What each pair gets from a fit that left its prompt out; ValueError as of `fit`."""
     check_enough(pairs)
-    x = numpy.column_stack([pairs.scores, pairs.features.astype(float)])
-    weights = stakes(pairs)
+    x, weights = _rows(pairs), stakes(pairs)
     margins = {penalty: numpy.empty(len(pairs)) for penalty in PENALTIES}
     folds = fold_of(pairs)
     for fold in sorted({*folds.tolist()}):
@@ -45,14 +63,12 @@ def fit(pairs: Pairs, name: str | None = None) -> LearnedGate:
             margins[penalty][out] = line(x[out])
     penalty = _penalty(margins, pairs.improved, weights, folds)
     scale = _probability(margins[penalty], pairs)
-    whole = lines(x, pairs.improved, weights)[penalty]
-    return LearnedGate.of(
-        name or pairs.name,
-        scale.weights * whole.weights,
-        float(scale.weights[0] * whole.constant + scale.constant),
-        scale(margins[penalty][:, None]),
-        pairs,
-    )
+    return LeftOut(penalty, scale, scale(margins[penalty][:, None]))
+
+
+def _rows(pairs: Pairs) -> numpy.ndarray:
+    """Score and features of every pair, (N, 1 + F)."""
+    return numpy.column_stack([pairs.scores, pairs.features.astype(float)])
 
 
 def fold_of(pairs: Pairs) -> numpy.ndarray:

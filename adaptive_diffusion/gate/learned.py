@@ -9,13 +9,13 @@ from typing import Any
 import numpy
 from scipy.special import expit
 
+from ..comparison import Interval
 from ..quoting import quoted
 from ..reading import told
 from ..tensors import array, check_size, content, description, opened, save
 from .about import About
 from .confidence import Confidence, confidence
 from .description import check_format
-from .interval import Interval
 from .judge import Judge, check_same
 from .pairs import Pairs
 from .ranking import area

@@ -3,7 +3,7 @@
 import numpy
 from scipy.stats import norm, rankdata
 
-from .interval import COVERAGE, Interval
+from ..comparison import COVERAGE, Interval
 
 
 def area(risks: numpy.ndarray, improved: numpy.ndarray, clusters: numpy.ndarray) -> Interval:
