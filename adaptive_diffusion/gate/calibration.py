@@ -36,16 +36,14 @@ class Work(Protocol[Made]):
 
 
 @dataclass(frozen=True)
-class Task:
-    """A table to make. estimator: fields of Judge. Prompt i is drawn with seed + i, `batch` prompts at a time."""
+class Prompts:
+    """What is drawn and scored. estimator: fields of Judge. Prompt i is drawn with seed + i, `batch` at a time."""
 
     estimator: Mapping[str, str]
     student: Student
     prompts: Sequence[str]
     seed: int
     batch: int
-
-    kind = "table"
 
     @property
     def batches(self) -> list[range]:
@@ -61,6 +59,13 @@ class Task:
         """What must be the same for a run to go on where another stopped."""
         student = self.student.settings
         return {"estimator": self.estimator, "student": student, "prompts": self.described, "batch": self.batch}
+
+
+@dataclass(frozen=True)
+class Task(Prompts):
+    """A table to make."""
+
+    kind = "table"
 
     def make(self, path: Path, rows: Mapping[int, Row]) -> PercentileTable:
         """Save the table of what was found of all prompts at `path`."""
@@ -79,7 +84,7 @@ def calibrate(
     path: Path,
     task: Work[Made],
     draw: Callable[[Sequence[int]], Iterable[Found]],
-    tell: Callable[[Mapping[int, float]], None],
+    tell: Callable[[Mapping[int, float]], object],
 ) -> Made:
     """What the task makes at `path`, made now unless it is there: what an earlier run has found is not drawn again.
 
@@ -108,7 +113,7 @@ def draw_missing(
     journal: Journal,
     batches: Iterable[range],
     draw: Callable[[Sequence[int]], Iterable[Found]],
-    tell: Callable[[Mapping[int, float]], None],
+    tell: Callable[[Mapping[int, float]], object],
     series: str = "",
 ) -> None:
     """Draw those of the batches that the journal lacks; see `calibrate`."""
@@ -123,7 +128,7 @@ def _made(
     path: Path,
     task: Work[Made],
     draw: Callable[[Sequence[int]], Iterable[Found]],
-    tell: Callable[[Mapping[int, float]], None],
+    tell: Callable[[Mapping[int, float]], object],
 ) -> Made:
     journal = Journal(path.with_suffix(JOURNAL), task.about())
     draw_missing(journal, task.batches, draw, tell)

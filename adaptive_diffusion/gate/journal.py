@@ -52,6 +52,11 @@ class Journal:
     def rows(self) -> dict[int, Row]:
         return self.of("")
 
+    @property
+    def size(self) -> int:
+        """How many rows there are, in all series."""
+        return sum(map(len, self._series.values()))
+
     def of(self, series: str) -> dict[int, Row]:
         """The rows of one of several things that are found of the same prompts."""
         return self._series.setdefault(series, {})

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..prompts import prompt_seeds
 from .about import About
-from .calibration import Task
+from .calibration import Prompts
 from .journal import SCORES, Row, stacked
 from .judge import Judge
 from .pairs import Pairs
@@ -19,8 +19,8 @@ _PARTS = ("estimator", "student", "teacher", "judge", "prompts")
 
 
 @dataclass(frozen=True)
-class PairTask(Task):
-    """Pairs to make, of the prompts and the student of a Task. judge: fields of Judge, empty without a second one.
+class PairTask(Prompts):
+    """Pairs to make, of a student and a teacher. judge: fields of Judge, empty without a second one.
 
     feature_names: what the features are, as the estimator tells it. What is found of a prompt has its score and
     features, and the teacher's score; with a judge also its scores of both images.
@@ -45,7 +45,7 @@ class PairTask(Task):
     def pairs(self, name: str, rows: Mapping[int, Row], created: str) -> Pairs:
         """The pairs of what was found of all prompts; created: when the last one came, in UTC."""
         numbers = range(len(self.prompts))
-        columns = [stacked(rows, column, numbers) for column in (SCORES, FEATURES, TEACHER_SCORES)]
+        scores, features, improved = (stacked(rows, column, numbers) for column in (SCORES, FEATURES, TEACHER_SCORES))
         judged = stacked(rows, JUDGED, numbers) if self.judge else None
         about = About(
             Judge.read(self.estimator),
@@ -56,7 +56,8 @@ class PairTask(Task):
             self.described,
             created,
         )
-        return Pairs.drawn(name, self.prompts, prompt_seeds(self.seed, len(numbers)), *columns, judged, about)
+        seeds = prompt_seeds(self.seed, len(numbers))
+        return Pairs.drawn(name, self.prompts, seeds, scores, features, improved, judged, about)
 
     def load(self, path: Path) -> tuple[Pairs, Mapping[str, Any]]:
         """The pairs at `path`, and what they say of themselves."""

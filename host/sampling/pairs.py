@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 
 from ...adaptive_diffusion.gate.calibration import Found, chunks
 from ...adaptive_diffusion.gate.pairing import PairTask
-from ..estimator import HostedEstimator
+from ..estimator import Hosted
 from .calibration import Calibration, check, decode, draw_batches
 from .teaching import Teaching, as_merged, check_teaching, teach
 
@@ -18,7 +19,7 @@ class Pairing:
 
     student: Calibration
     teacher: Teaching
-    judge: HostedEstimator | None
+    judge: Hosted | None
 
     @property
     def described(self) -> PairTask:
@@ -58,20 +59,24 @@ def draw_pairs(task: Pairing, starts: Sequence[int]) -> Iterator[Found]:
             as_merged(decode(task.teacher.vae, each.latent), students)
             for each, students in zip(improved, images, strict=True)
         ]
-        scores = [student.judge.score(*each) for each in zip(better, prompts, strict=True)]
+        scores = [student.judge.read(*each).scores.tolist() for each in zip(better, prompts, strict=True)]
         judged = _judged(task.judge, images, better, prompts)
         for first, reading, improved_scores, verdicts in zip(chunk, seen, scores, judged, strict=True):
-            found = {"scores": reading.scores.tolist(), "features": reading.features.numpy()}
-            yield first, {**found, "teacher_scores": improved_scores, **verdicts}
+            found: dict[str, Any] = {
+                "features": reading.features.numpy(),
+                "teacher_scores": improved_scores,
+                **verdicts,
+            }
+            yield first, {"scores": reading.scores.tolist(), **found}
 
 
 def _judged(
-    judge: HostedEstimator | None, students: Sequence, teachers: Sequence, prompts: Sequence[Sequence[str]]
+    judge: Hosted | None, students: Sequence, teachers: Sequence, prompts: Sequence[Sequence[str]]
 ) -> list[dict[str, numpy.ndarray]]:
     """The second judge's scores of both images of each pair, (B, 2), for every batch; nothing without a judge."""
     if judge is None:
         return [{}] * len(prompts)
     return [
-        {"judged": numpy.array([judge.score(images, texts) for images in pair]).T}
+        {"judged": numpy.array([judge.read(images, texts).scores.tolist() for images in pair]).T}
         for *pair, texts in zip(students, teachers, prompts, strict=True)
     ]

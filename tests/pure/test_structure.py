@@ -15,9 +15,14 @@ GROUND = (
 )
 FLOORS = [
     [f"adaptive_diffusion.{name}" for name in GROUND],
-    ["adaptive_diffusion.diffusion", "adaptive_diffusion.estimators", "adaptive_diffusion.presets"],
+    [
+        "adaptive_diffusion.diffusion",
+        "adaptive_diffusion.estimators",
+        "adaptive_diffusion.presets",
+        "adaptive_diffusion.preset_files",
+    ],
     ["adaptive_diffusion.gate"],
-    ["adaptive_diffusion.report", "adaptive_diffusion.sheet"],
+    ["adaptive_diffusion.report", "adaptive_diffusion.sheet", "adaptive_diffusion.tuning_report"],
     ["adaptive_diffusion.standalone"],
     ["adaptive_diffusion.scale", "adaptive_diffusion.distillation"],
     ["adaptive_diffusion.commands"],
