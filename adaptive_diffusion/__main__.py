@@ -5,7 +5,19 @@ import sys
 import warnings
 from typing import NoReturn
 
-from .commands import calibrate, collect, convert, demo, distill, evaluate, finetune, generate, merge_tables
+from .commands import (
+    calibrate,
+    collect,
+    convert,
+    demo,
+    distill,
+    evaluate,
+    finetune,
+    generate,
+    merge_pairs,
+    merge_tables,
+    tune,
+)
 from .commands.options import OPTION
 from .quoting import quoted
 
@@ -20,7 +32,19 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> None:
     parser = _Parser(prog="python -m adaptive_diffusion", description="Adaptive student/teacher diffusion")
     commands = parser.add_subparsers(required=True)
-    for command in (demo, generate, collect, calibrate, evaluate, distill, finetune, convert, merge_tables):
+    for command in (
+        demo,
+        generate,
+        collect,
+        calibrate,
+        tune,
+        evaluate,
+        distill,
+        finetune,
+        convert,
+        merge_tables,
+        merge_pairs,
+    ):
         command.add(commands)
     chosen = parser.parse_args(arguments)
     try:

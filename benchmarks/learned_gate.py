@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
-
 from adaptive_diffusion.gate.interval import Interval
+from adaptive_diffusion.standalone.comparison import told
+
 from adaptive_diffusion.gate.pairs import prompt_keys
 from adaptive_diffusion.gate.ranking import area
-from adaptive_diffusion.standalone.comparison import told
 from benchmarks import learned_parts as parts
 from benchmarks import policies
 from benchmarks.learned_draw import Drawn, Task, draw_all, drawn

@@ -1,7 +1,7 @@
-"""calibrate: a student's percentile table from many prompts."""
+"""calibrate: a student's percentile table from many prompts, or a gate that knows its teacher."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ..prompts import prompt_seeds
 from ..quoting import quoted
 from .libraries import needing
-from .options import add_estimator, add_prompts, add_student, fill
+from .options import add_estimator, add_prompts, add_student, add_teacher, fill
+from .pairs import add_judges, draw_gate
 from .reading import prompts_of, warn_of_cut
 
 if TYPE_CHECKING:
@@ -17,18 +18,27 @@ if TYPE_CHECKING:
     from ..gate.calibration import Found, Task
     from ..gate.student import Student
 
+Tell = Callable[[Mapping[int, float]], object]
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "calibrate",
-        help="score a student's images of many prompts into a percentile table",
-        description="Draw and score an image for each prompt and save their percentile table. The same command goes on "
-        "where it was stopped. Without another student the demo's is used.",
+        help="score a student's images of many prompts into a percentile table, or fit a gate to them and a teacher's",
+        description="Draw and score an image for each prompt and save their percentile table; or, with --gate, the "
+        "student's and the teacher's image, and fit the gate that tells which the teacher improves. The same command "
+        "goes on where it was stopped. Without another student the demo's is used.",
     )
     add_prompts(parser, required=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, such as mine.json")
+    made = parser.add_mutually_exclusive_group(required=True)
+    made.add_argument("--out", type=Path, metavar="FILE", help="the table, such as mine.json")
+    made.add_argument(
+        "--gate", type=Path, metavar="FILE", help="a gate instead, such as mine.safetensors; its pairs lie beside it"
+    )
     add_student(parser)
+    add_teacher(parser)
     add_estimator(parser)
+    add_judges(parser)
     parser.set_defaults(run=run)
 
 
@@ -37,44 +47,54 @@ def run(chosen: argparse.Namespace) -> str:
     with needing("standalone"):
         from tqdm import tqdm
 
-        from ..gate.calibration import Task, calibrate
+        from ..gate.calibration import Task
         from ..gate.judge import Judge
         from ..standalone import models
     _complete(chosen)
-    models.check(chosen.student)
-    models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.estimator)
+    models.check(chosen.student, chosen.teacher)
+    models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
     estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
     task = Task(Judge.of(estimator).settings, _student(chosen), prompts, chosen.seed, chosen.batch)
     with tqdm(total=len(prompts), unit="image", disable=None) as bar:
-        score = partial(_score, task, estimator, chosen)
-        table = calibrate(chosen.out, task, score, lambda scores: bar.update(len(scores) - bar.n))
-    return f"Table {chosen.out} holds {len(table.scores)} scores; their median is {table.threshold(50):.3f}"
+        make = draw_gate if chosen.gate else _draw_table
+        return make(task, estimator, chosen, lambda scores: bar.update(len(scores) - bar.n))
 
 
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
     from ..standalone import demo, models
 
-    if chosen.out.suffix != ".json":
-        raise ValueError(f"{quoted(chosen.out)} does not end in .json; name the table so")
+    path, suffix, what = (chosen.gate, ".safetensors", "gate") if chosen.gate else (chosen.out, ".json", "table")
+    if path.suffix != suffix:
+        raise ValueError(f"{quoted(path)} does not end in {suffix}; name the {what} so")
     if chosen.student == models.DEMO:
-        fill(chosen, {"estimator": models.DEMO, "size": (demo.settings()["size"],) * 2})
+        fill(chosen, {"estimator": models.DEMO, "size": (demo.settings()["size"],) * 2, "teacher": models.DEMO})
     if chosen.estimator is None:
         raise ValueError("nothing scores the images; name an estimator's file with --estimator")
     if chosen.size is None:
-        raise ValueError("a table is only valid for one size; give the one you draw in, such as --size 1024")
-    student = models.settings(chosen.student, "student")
-    fill(chosen, {"student_steps": student["steps"], "student_cfg": student["cfg"]})
-    fill(chosen, models.hardware(chosen.device))
+        raise ValueError(f"a {what} is only valid for one size; give the one you draw in, such as --size 1024")
+    if chosen.gate and chosen.teacher is None:
+        raise ValueError("a gate is fitted to what a teacher makes of the images; name its folder with --teacher")
+    student, teacher = models.settings(chosen.student, "student"), models.settings(chosen.teacher, "teacher")
+    fill(chosen, {"student_steps": student["steps"], "student_cfg": student["cfg"], "sigma": teacher["rollback"]})
+    steps = teacher["steps" if chosen.strategy == "refine" else "steps_alone"]
+    fill(chosen, {"teacher_steps": steps, "teacher_cfg": teacher["cfg"], **models.hardware(chosen.device)})
     models.check_guidance(chosen.student, chosen.student_cfg)
 
 
 def _student(chosen: argparse.Namespace) -> "Student":
-    from ..standalone import identity, models
+    from ..standalone import identity
 
-    name = identity.DEMO_NAME if chosen.student == models.DEMO else Path(chosen.student).name
+    name = identity.model_name(chosen.student)
     settings = (chosen.student_steps, chosen.student_cfg, *chosen.size, chosen.negative)
     return identity.student_of(name, chosen.dtype, *settings)
+
+
+def _draw_table(task: "Task", estimator: "Estimator", chosen: argparse.Namespace, tell: Tell) -> str:
+    from ..gate.calibration import calibrate
+
+    table = calibrate(chosen.out, task, partial(_score, task, estimator, chosen), tell)
+    return f"Table {chosen.out} holds {len(table.scores)} scores; their median is {table.threshold(50):.3f}"
 
 
 def _score(

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from ..prompts import every_prompt
 from .few_steps import drawn
+from .judging import load_judge
 from .libraries import needing
 from .options import add_prompts, add_scoring
 from .reading import warn_of_cut
 
 if TYPE_CHECKING:
-    from ..standalone.evaluation import Judge, Judged
+    from ..standalone.evaluation import Judged
     from ..standalone.galleries import Gallery
-
-ORACLE = "oracle"
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -101,23 +100,13 @@ def _judged(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "Judg
     from ..estimators import Estimator
     from ..standalone.evaluation import scores
 
-    judges = [_judge(name, chosen) for name in chosen.judge or ([] if chosen.fid else ["demo"])]
+    judges = [load_judge(name, chosen) for name in chosen.judge or ([] if chosen.fid else ["demo"])]
     for judge in judges:
         if isinstance(judge, Estimator):
             warn_of_cut(judge.cut([prompt for gallery in galleries for prompt in gallery.prompts]))
     total = len(judges) * sum(len(gallery.images) for gallery in galleries)
     with tqdm(total=total, unit="image", disable=None) as bar:
         return [(judge.name, [scores(judge, gallery, bar.update) for gallery in galleries]) for judge in judges]
-
-
-def _judge(name: str, chosen: argparse.Namespace) -> "Judge":
-    from ..standalone import models
-    from ..standalone.oracle import ExactJudge
-
-    if name == ORACLE:
-        return ExactJudge()
-    device = models.hardware(chosen.device)["device"]
-    return models.load_estimator(name, device, chosen.clip_tokenizer, chosen.clip_vision)
 
 
 def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "list[tuple[Gallery, float]]":

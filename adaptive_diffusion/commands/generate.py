@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..numeric import ANY, GUIDANCE, IMAGES, PERCENT, STEPS
+from ..numeric import IMAGES, PERCENT
 from ..prompts import described, prompt_seeds, repeated
 from .libraries import needing
-from .options import add_estimator, add_prompts, add_student, among, fill, share
+from .options import add_estimator, add_prompts, add_student, add_teacher, among, fill, pipeline_settings, share
 from .reading import prompts_of, warn_of_cut
 
 if TYPE_CHECKING:
@@ -41,24 +41,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     _add_sharing(parser)
     parser.add_argument("--pictures", type=among(IMAGES), default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
-    parser.add_argument(
-        "--teacher", help="the slow model: a folder in diffusers' format, or a checkpoint (with the demo student: demo)"
-    )
-    parser.add_argument("--teacher-steps", type=among(STEPS), metavar="N", help="its steps (12; the demo's own)")
-    parser.add_argument(
-        "--teacher-cfg", type=among(GUIDANCE), metavar="SCALE", help="its guidance scale (8; the demo's own)"
-    )
-    parser.add_argument(
-        "--strategy", choices=("refine", "regenerate"), default="refine", help="what it does (%(default)s)"
-    )
-    parser.add_argument(
-        "--sigma", type=among(ANY), help="where refining starts: near 0 keeps the image, near 1 redraws it (0.7)"
-    )
-    parser.add_argument(
-        "--rollback-scale",
-        metavar="SCALE",
-        help="what --sigma counts in: schedule, variance, official or 'model sigma' (as diffusers' image-to-image)",
-    )
+    add_teacher(parser)
     add_estimator(parser)
     parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
     parser.add_argument("--k", type=among(PERCENT), default=50.0, help="percent of the images to improve (%(default)g)")
@@ -263,21 +246,7 @@ def _teacher(chosen: argparse.Namespace, texts: list[str]) -> "Pipeline":
 
 def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
     """What the pipeline is called with for every unit."""
-    width, height = chosen.size or (None, None)
-    return {
-        "num_inference_steps_student": chosen.student_steps,
-        "num_inference_steps_teacher": chosen.teacher_steps,
-        "student_guidance": chosen.student_cfg,
-        "teacher_guidance": chosen.teacher_cfg,
-        "sigma": chosen.sigma,
-        "k": chosen.k,
-        "strategy": chosen.strategy,
-        "negative_prompt": chosen.negative,
-        "height": height,
-        "width": width,
-        "rollback_scale": chosen.rollback_scale,
-        "batch_size": chosen.batch,
-    }
+    return {"k": chosen.k, "batch_size": chosen.batch, **pipeline_settings(chosen)}
 
 
 def _summary(kept: "Run") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundled import PROMPTS
-from ..numeric import COUNT, GUIDANCE, IMAGES, SEED, SIDE, STEPS, Range, whole
+from ..numeric import ANY, COUNT, GUIDANCE, IMAGES, SEED, SIDE, STEPS, Range, whole
 from ..prompts import CAPTION, MOST_PROMPTS
 from ..quoting import quoted
 
@@ -74,6 +74,18 @@ def add_prompts(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def add_student(parser: argparse.ArgumentParser) -> None:
+    """The student, its settings and how it is drawn."""
+    _add_student(parser)
+    parser.add_argument("--student-steps", type=among(STEPS), metavar="N", help="its steps (4; the demo's own)")
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Student and teacher without the settings that a tuning tries."""
+    _add_student(parser)
+    _add_teacher(parser)
+
+
+def _add_student(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count",
         type=among(whole(0, MOST_PROMPTS)),
@@ -84,7 +96,6 @@ def add_student(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--student", default="demo", help="the fast model: a folder in diffusers' format, or a checkpoint (%(default)s)"
     )
-    parser.add_argument("--student-steps", type=among(STEPS), metavar="N", help="its steps (4; the demo's own)")
     parser.add_argument(
         "--student-cfg", type=among(GUIDANCE), metavar="SCALE", help="its guidance scale (8; the demo's own)"
     )
@@ -94,6 +105,32 @@ def add_student(parser: argparse.ArgumentParser) -> None:
         "--batch", type=among(IMAGES), default=8, metavar="N", help="images drawn at a time (%(default)s)"
     )
     parser.add_argument("--dtype", choices=DTYPES, help="the models' precision (float16 on a GPU, else float32)")
+
+
+def add_teacher(parser: argparse.ArgumentParser) -> None:
+    """The teacher and its settings."""
+    _add_teacher(parser)
+    parser.add_argument("--teacher-steps", type=among(STEPS), metavar="N", help="its steps (12; the demo's own)")
+    parser.add_argument(
+        "--strategy", choices=("refine", "regenerate"), default="refine", help="what it does (%(default)s)"
+    )
+    parser.add_argument(
+        "--sigma", type=among(ANY), help="where refining starts: near 0 keeps the image, near 1 redraws it (0.7)"
+    )
+
+
+def _add_teacher(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--teacher", help="the slow model: a folder in diffusers' format, or a checkpoint (with the demo student: demo)"
+    )
+    parser.add_argument(
+        "--teacher-cfg", type=among(GUIDANCE), metavar="SCALE", help="its guidance scale (8; the demo's own)"
+    )
+    parser.add_argument(
+        "--rollback-scale",
+        metavar="SCALE",
+        help="what --sigma counts in: schedule, variance, official or 'model sigma' (as diffusers' image-to-image)",
+    )
 
 
 def add_estimator(parser: argparse.ArgumentParser) -> None:
@@ -121,3 +158,20 @@ def fill(chosen: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     for name, value in defaults.items():
         if getattr(chosen, name) is None:
             setattr(chosen, name, value)
+
+
+def pipeline_settings(chosen: argparse.Namespace) -> dict[str, Any]:
+    """What the pipeline is called with for every batch, but for k and where its threshold comes from."""
+    width, height = chosen.size or (None, None)
+    return {
+        "num_inference_steps_student": chosen.student_steps,
+        "num_inference_steps_teacher": chosen.teacher_steps,
+        "student_guidance": chosen.student_cfg,
+        "teacher_guidance": chosen.teacher_cfg,
+        "sigma": chosen.sigma,
+        "strategy": chosen.strategy,
+        "negative_prompt": chosen.negative,
+        "height": height,
+        "width": width,
+        "rollback_scale": chosen.rollback_scale,
+    }

@@ -1,9 +1,12 @@
 """Which student draws without ComfyUI, as tables and journals keep it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..gate.student import Student
+from ..gate.teacher import Teacher
+from ..gate.ways import REFINE
 
 DEMO_NAME = "demo"
 
@@ -14,6 +17,30 @@ def student_of(
     """The student called `name` in these settings. width, height: in pixels; negative: the prompt to avoid."""
     avoided = (negative or None) if guidance > 1 else None
     return Student(name, steps, guidance, width=width, height=height, negative=avoided, dtype=dtype)
+
+
+def teacher_of(
+    name: str | None,
+    dtype: str,
+    steps: int,
+    guidance: float,
+    strategy: str,
+    rollback: float | None,
+    rollback_scale: str | None,
+    negative: str | None,
+) -> Teacher:
+    """The teacher called `name` in these settings.
+
+    rollback, rollback_scale: as the pipeline's sigma and rollback_scale; they do not count where it regenerates.
+    """
+    avoided = (negative or None) if guidance > 1 else None
+    teacher = Teacher(name, strategy, steps, guidance, negative=avoided, dtype=dtype)
+    return replace(teacher, rollback=rollback, rollback_scale=rollback_scale) if strategy == REFINE else teacher
+
+
+def model_name(name: str) -> str:
+    """What a model is called that a person names by its folder or file, or `demo`."""
+    return DEMO_NAME if name == DEMO_NAME else Path(name).name
 
 
 def pipeline_name(pipeline: Any) -> str | None:
