@@ -37,6 +37,16 @@ def advice(sentences: Sequence[str]) -> list[str]:
     return fresh
 
 
+class ImagesSoFar:
+    """The progress bar of a node that draws about so many images."""
+
+    def __init__(self, total: int):
+        self.bar, self.total = comfy.utils.ProgressBar(total), total
+
+    def tell(self, done: int) -> None:
+        self.bar.update_absolute(min(done, self.total))
+
+
 class ScoresSoFar:
     """What a calibrating node shows: count, images per second, seconds left and how the scores are distributed."""
 

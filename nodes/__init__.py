@@ -3,11 +3,14 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.files.estimators import register_estimators
+from ..host.files.gates import sweep_made
 from ..host.files.tables import sweep_tables
 from .best_of_n import BestOfN
 from .budget import Budget
 from .calibrate import Calibrate
+from .calibrate_gate import CalibrateGate
 from .combine_estimators import CombineEstimators
+from .gate_from_scores import GateFromScores
 from .lcm_guidance import LCMGuidance
 from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
@@ -23,6 +26,7 @@ from .table_from_scores import TableFromScores
 from .teacher_refine import TeacherRefine
 from .teacher_regenerate import TeacherRegenerate
 from .threshold_gate import ThresholdGate
+from .tune import Tune
 from .vision_judge import VisionJudge
 
 NODES: list[type[io.ComfyNode]] = [
@@ -44,6 +48,9 @@ NODES: list[type[io.ComfyNode]] = [
     Merge,
     TableFromScores,
     Calibrate,
+    GateFromScores,
+    CalibrateGate,
+    Tune,
     Budget,
     Report,
 ]
@@ -53,6 +60,7 @@ class AdaptiveDiffusionExtension(ComfyExtension):
     async def on_load(self) -> None:
         register_estimators()
         sweep_tables()
+        sweep_made()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -8,9 +8,10 @@ from ..adaptive_diffusion.gate.calibration import calibrate
 from ..adaptive_diffusion.gate.student import Student, agreed
 from ..host.files.outlines import about
 from ..host.files.tables import new_table_path
-from ..host.node import AdaptiveNode, EstimatorLink, StudentInfoLink, TableLink
+from ..host.node import AdaptiveNode, TableLink
 from ..host.sampling.calibration import Calibration, check, score_all
 from ..host.shown import ScoresSoFar
+from .calibration_inputs import calibration_inputs, drawing_inputs, negative_input
 
 
 class Calibrate(AdaptiveNode):
@@ -27,25 +28,10 @@ class Calibrate(AdaptiveNode):
             is_output_node=True,
             hidden=[io.Hidden.unique_id],
             inputs=[
-                io.Model.Input("model", tooltip="The student, with its LoRA if it has one."),
-                io.Clip.Input("clip", tooltip="The student's."),
-                io.Vae.Input("vae", tooltip="The student's."),
-                EstimatorLink.Input("estimator", tooltip="The one that will score your images."),
-                StudentInfoLink.Input("student", tooltip="From Student Sample: its settings are repeated exactly."),
-                io.String.Input("prompts", force_input=True, tooltip="A list of texts, such as from Load Prompts."),
+                *calibration_inputs(),
                 io.String.Input("name", default="my student", tooltip="The table's name in Threshold Gate."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**63 - 1,
-                    control_after_generate=False,
-                    tooltip="Prompt i is drawn with seed + i.",
-                ),
-                io.Int.Input("batch", default=4, min=1, max=4096, tooltip="Images drawn at a time."),
-                io.Conditioning.Input(
-                    "negative", optional=True, tooltip="What the student is to avoid. Not needed at cfg 1."
-                ),
+                *drawing_inputs(),
+                negative_input(),
             ],
             outputs=[TableLink.Output(display_name="table", tooltip="For Threshold Gate, in the same run.")],
         )

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 from comfy_api.latest import io
 
-from ..adaptive_diffusion.presets import PRESETS, Preset
+from ..adaptive_diffusion.presets import Preset
+from ..host.files.presets import preset_named, preset_states, presets
 from ..host.node import AdaptiveNode
 from ..host.shown import show_text
 
@@ -16,6 +17,7 @@ class SamplingPreset(AdaptiveNode):
 
     @classmethod
     def define_schema(cls):
+        offered = presets()
         return cls.schema(
             node_id="AdaptivePreset",
             description="Published settings of a student and its teacher, to link to the nodes that sample.",
@@ -24,9 +26,9 @@ class SamplingPreset(AdaptiveNode):
             inputs=[
                 io.Combo.Input(
                     "preset",
-                    options=list(PRESETS),
-                    extra_dict={"presets": {name: asdict(preset) for name, preset in PRESETS.items()}},
-                    tooltip="Which pair. Load the models that the node names.",
+                    options=list(offered),
+                    extra_dict={"presets": {name: asdict(preset) for name, preset in offered.items()}},
+                    tooltip="Which pair. Load the models that the node names. Those that Tune saved come last.",
                 )
             ],
             outputs=[
@@ -45,8 +47,16 @@ class SamplingPreset(AdaptiveNode):
         )
 
     @classmethod
+    def validate_inputs(cls, preset):
+        return cls.answer(preset_named, [preset])
+
+    @classmethod
+    def fingerprint_inputs(cls, preset):
+        return preset_states([preset])
+
+    @classmethod
     def run(cls, preset):
-        chosen = PRESETS[preset]
+        chosen = preset_named(preset)
         show_text(cls.hidden, _about(chosen))
         student, teacher = chosen.student, chosen.teacher
         return io.NodeOutput(

@@ -99,6 +99,45 @@ def demo_prompts(count: int) -> list[str]:
     return list(itertools.islice(every, count))
 
 
+TEACHER = {
+    "teacher_steps": 3,
+    "teacher_cfg": 2.0,
+    "teacher_sampler": "unipc_diffusers",
+    "teacher_scheduler": "uniform",
+    "rollback": 0.7,
+    "rollback_scale": "schedule",
+}
+
+
+def gate_calibration_graph(name: str, prompts: list[str], batch: int = 4, seed: int = 7, **changes: Any) -> Graph:
+    """Fit a gate to the demo student's and teacher's images; changes: of the calibrating node."""
+    return _with_teacher(calibration_graph(name, prompts, batch, seed), "AdaptiveCalibrateGate", TEACHER | changes)
+
+
+TRIED = {
+    "student_steps": "1, 2",
+    "teacher_steps": "3, 5",
+    "rollback": "0.7",
+    "strategies": "refine",
+    "budgets": "3, 6",
+}
+
+
+def tuning_graph(name: str, prompts: list[str], batch: int = 8, seed: int = 7, **changes: Any) -> Graph:
+    """Tune the demo models; changes: of the tuning node."""
+    return _with_teacher(calibration_graph(name, prompts, batch, seed), "AdaptiveTune", TEACHER | TRIED | changes)
+
+
+def _with_teacher(graph: Graph, class_type: str, settings: dict[str, Any]) -> Graph:
+    """A calibration graph whose calibrating node is another, with a teacher."""
+    inputs = graph["calibrate"]["inputs"] | {"teacher_model": ["teacher", 0], "teacher_clip": ["teacher", 1]}
+    return graph | {
+        "teacher": node("AdaptiveLoadDemoModels", role="teacher"),
+        "nothing": node("CLIPTextEncode", clip=["teacher", 1], text=""),
+        "calibrate": node(class_type, **inputs, teacher_negative=["nothing", 0], **settings),
+    }
+
+
 def calibration_graph(name: str, prompts: list[str], batch: int = 4, seed: int = 7, **student: Any) -> Graph:
     """Calibrate the demo student into the table `name`."""
     settings = {"steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "trailing", "denoise": 1.0} | student

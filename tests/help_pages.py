@@ -25,7 +25,8 @@ WORDS = {
     "ja": "入力, 出力, 名前, 説明, 既定値, 省略可, 詳細, リスト",
     "ru": "Входы, Выходы, Имя, Описание, по умолчанию, необязательно, расширенный, список",
 }
-MACHINE_DEPENDENT = {"table", "estimator", "clip_vision", "unet_name", "file", "sampler_name", "scheduler"}
+SAMPLING = {"sampler_name", "scheduler", "teacher_sampler", "teacher_scheduler"}
+MACHINE_DEPENDENT = {"table", "estimator", "clip_vision", "unet_name", "file", *SAMPLING}
 UNBOUNDED = 1_000_000
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ...adaptive_diffusion.gate.outline import outline
+from ...adaptive_diffusion.gate.pairs import Pairs
 from ...adaptive_diffusion.gate.percentiles import PercentileTable
 from .tables import table_outline, tables
 
@@ -11,6 +12,12 @@ def outlines() -> dict[str, Any]:
     """The outline of every table that can be read, by name."""
     drawn = {name: table_outline(path) for name, path in tables().items()}
     return {name: found for name, found in drawn.items() if found}
+
+
+def about_pairs(pairs: Pairs) -> dict[str, Any]:
+    """What a node shows of pairs: how the scores of the student's images are distributed."""
+    made = pairs.about
+    return about(PercentileTable.from_scores(pairs.name, pairs.scores.tolist(), made.estimator.settings, made.student))
 
 
 def about(table: PercentileTable) -> dict[str, Any]:

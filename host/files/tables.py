@@ -67,13 +67,18 @@ def table_states(names: Sequence[str | None]) -> list[Any]:
 
 def new_table_path(name: str) -> Path:
     """Where a table called `name` is written; ValueError when the name is no plain file name or is already taken."""
+    check_new_name(name)
+    return user_tables() / f"{name}.json"
+
+
+def check_new_name(name: str) -> None:
+    """ValueError where a name is no plain file name, or one of the pack's own tables."""
     if not re.fullmatch(r"\w[\w .()+-]*", name):
         raise ValueError(f"{quoted(name)} cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
     if (length := len(name.encode())) > LONGEST:
         raise ValueError(f"{quoted(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
     if name == THIS_RUN or name in _bundled():
         raise ValueError(f"{quoted(name)} is a table of the pack itself; choose another name")
-    return user_tables() / f"{name}.json"
 
 
 @functools.cache

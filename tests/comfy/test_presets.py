@@ -94,3 +94,44 @@ def test_sigmas_from_a_link_take_the_place_of_steps_and_scheduler():
     preset = presets()["FLUX.2 klein + base"]
     graph = changed(written(preset), "student", sigmas=["sigmas", 0], scheduler="karras", steps=9)
     assert unlike({name: each for name, each in graph.items() if name != "shift"}, preset) == []
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """A preset of the user's own, called `mine`."""
+    monkeypatch.setattr(module("host.files.presets"), "user_tables", lambda: tmp_path / "percentiles")
+    demo = presets()["Demo"]
+    preset = replace(demo, student=replace(demo.student, steps=2), source="found here")
+    module("adaptive_diffusion.preset_files").save_preset(tmp_path / "presets" / "mine.json", preset)
+    return tmp_path / "presets" / "mine.json"
+
+
+def test_a_preset_of_the_users_own_is_offered_and_runs(comfy_app, own):
+    assert options("AdaptivePreset", "preset") == [*presets(), "mine"]
+    run = comfy_app.run(keep(linked("mine"), info=["student", 1]))
+    assert run.error is None and run.kept["info"][0].steps == 2
+    assert run.texts["preset"].endswith("found here")
+
+
+def test_a_changed_preset_is_read_again(comfy_app, own):
+    assert comfy_app.run(keep(linked("mine"), info=["student", 1])).kept["info"][0].steps == 2
+    own.write_text(own.read_text().replace('"steps": 2', '"steps": 3'))
+    assert comfy_app.run(keep(linked("mine"), info=["student", 1])).kept["info"][0].steps == 3
+
+
+def test_a_damaged_preset_is_not_offered_and_says_so_where_it_is_asked_for(comfy_app, own):
+    own.write_text("{")
+    assert options("AdaptivePreset", "preset") == [*presets()]
+    with pytest.raises(ValueError, match="Preset: preset 'mine' is damaged; make it again"):
+        comfy_app.run(linked("mine"))
+
+
+def test_a_preset_of_the_packs_own_name_is_the_packs(own):
+    own.rename(own.with_name("Demo.json"))
+    assert module("host.files.presets").presets() == presets()
+    assert module("host.files.presets").preset_named("Demo") == presets()["Demo"]
+
+
+def test_a_preset_that_is_not_there_is_one_sentence(comfy_app, own):
+    with pytest.raises(ValueError, match="Preset: there is no preset 'other'; choose one of LCM-SDXL"):
+        comfy_app.run(linked("other"))

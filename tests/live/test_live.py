@@ -47,6 +47,16 @@ def test_a_calibration_is_an_ordinary_prompt_and_its_table_is_offered_at_once(cl
     assert history["outputs"]["gate"]["adaptive_gate"][0]["table"] == "headless"
 
 
+def test_a_tuning_is_an_ordinary_prompt_and_its_preset_is_offered_at_once(client):
+    example = json.loads((PACK / "docs" / "tune_api.json").read_text())
+    _, history = client.run(changed(changed(example, "6", count=50), "9", name="headless tuning"))
+    shown = history["outputs"]["9"]
+    assert [choice["budget"] for choice in shown["adaptive_tune"][0]["choices"]] == [3.0, 6.0, None]
+    assert shown["images"]
+    preset = client.call("/object_info/AdaptivePreset")["AdaptivePreset"]["input"]["required"]["preset"]
+    assert "headless tuning" in preset[1]["options"]
+
+
 def test_bad_input_leaves_the_server_running(client):
     answer = client.call("/prompt", {"prompt": changed(adaptive_graph(), "gate", table="../x"), "client_id": client.id})
     assert "there is no percentile table '../x'" in json.dumps(answer)

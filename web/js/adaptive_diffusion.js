@@ -14,6 +14,8 @@ const PICTURES = {
   AdaptiveReport: { draw: drawImages, height: gridHeight },
   AdaptiveCalibrate: { draw: drawTable, height: () => 150 },
   AdaptiveTableFromScores: { draw: drawTable, height: () => 150 },
+  AdaptiveCalibrateGate: { draw: drawTable, height: () => 150 },
+  AdaptiveGateFromScores: { draw: drawTable, height: () => 150 },
 };
 const [MARGIN, EMPTY] = [6, 34];
 const TILE = 70; // width and height of a thumbnail with its share of the gaps
