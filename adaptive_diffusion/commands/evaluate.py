@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..prompts import every_prompt
 from .few_steps import drawn
-from .judging import load_judge
+from .judging import ORACLE, load_judge
 from .libraries import needing
 from .options import add_prompts, add_scoring
 from .reading import warn_of_cut

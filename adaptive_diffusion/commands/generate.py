@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ..numeric import IMAGES, PERCENT
 from ..prompts import described, prompt_seeds, repeated
 from .libraries import needing
-from .options import add_estimator, add_prompts, add_student, add_teacher, among, fill, pipeline_settings, share
+from .options import add_estimator, add_prompts, add_student, add_teacher, among, fill, pipeline_settings
 from .reading import prompts_of, warn_of_cut
+from .sharing import add_sharing, draw_shards
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..gate.percentiles import PercentileTable
-    from ..scale.sharded import ShardedRun
     from ..standalone.drawing import Pipeline
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
@@ -38,7 +36,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("prompt", nargs="?", help="what to draw, where there is no file of prompts")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="for the images")
     add_prompts(parser, required=False)
-    _add_sharing(parser)
+    add_sharing(parser)
     parser.add_argument("--pictures", type=among(IMAGES), default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
     add_teacher(parser)
@@ -46,34 +44,6 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
     parser.add_argument("--k", type=among(PERCENT), default=50.0, help="percent of the images to improve (%(default)g)")
     parser.set_defaults(run=run)
-
-
-def _add_sharing(parser: argparse.ArgumentParser) -> None:
-    """How a run is cut, and who draws its parts."""
-    parser.add_argument(
-        "--shard",
-        type=share,
-        metavar="I/N",
-        help="draw every N-th unit into a file of its own, so that N processes or machines draw one run in one place, "
-        "which may be such as s3://bucket/run; `collect` makes a run's folder of it",
-    )
-    parser.add_argument(
-        "--cluster",
-        nargs="?",
-        const="local",
-        metavar="ADDRESS",
-        help="draw shards with Ray: on this machine, or on the cluster of an address (pip install '.[cluster]')",
-    )
-    parser.add_argument(
-        "--workers", type=among(IMAGES), metavar="N", help="of the cluster (one for each GPU, else for each processor)"
-    )
-    parser.add_argument(
-        "--unit",
-        type=among(IMAGES),
-        metavar="N",
-        help="images drawn and kept together: a larger one fills the teacher's batches better, and loses more when it "
-        "is stopped (64)",
-    )
 
 
 def run(chosen: argparse.Namespace) -> str:
@@ -85,10 +55,9 @@ def run(chosen: argparse.Namespace) -> str:
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
     table = models.load_table(chosen.table) if chosen.table else None
     about = _about(chosen, prompts, table)
-    if chosen.cluster:
-        return _draw_on_cluster(chosen, about, prompts, table)
-    if chosen.shard:
-        return _draw_shards(chosen, about, prompts, table)
+    if chosen.shard or chosen.cluster:
+        make = partial(_pipeline, chosen, []) if chosen.cluster else partial(_checked_pipeline, chosen, prompts, table)
+        return draw_shards(chosen, about, prompts, make, {"table": table, **_settings(chosen)})
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
             _draw(chosen, kept, prompts, table)
@@ -147,61 +116,6 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "P
     with tqdm(total=kept.total, initial=kept.total - kept.missing, unit="image", disable=None) as bar:
         for records in generate(pipeline, kept, prompts, seeds, {"table": table, **_settings(chosen)}):
             bar.update(len(records))
-
-
-def _draw_shards(
-    chosen: argparse.Namespace, about: dict[str, Any], prompts: list[str], table: "PercentileTable | None"
-) -> str:
-    """Draw this share's units that are not there yet."""
-    from tqdm import tqdm
-
-    with needing("cluster"):
-        from ..scale.drawing import draw_unit
-        from ..scale.sharded import opened
-        from ..scale.stores import open_store
-
-    kept = opened(open_store(chosen.out), about, prompts, chosen.unit)
-    units, settings = kept.missing(chosen.shard), {"table": table, **_settings(chosen)}
-    pipeline = _checked_pipeline(chosen, prompts, table) if units else None
-    with tqdm(total=kept.count(units), unit="image", disable=None) as bar:
-        for unit in units:
-            bar.update(len(draw_unit(pipeline, kept, unit, prompts[kept.units[unit]], settings)))
-    return _told_of_shards(kept, units)
-
-
-def _draw_on_cluster(
-    chosen: argparse.Namespace, about: dict[str, Any], prompts: list[str], table: "PercentileTable | None"
-) -> str:
-    """Have Ray's workers draw the units that are not there yet."""
-    from tqdm import tqdm
-
-    with needing("cluster"):
-        from ..scale import cluster
-        from ..scale.sharded import opened
-        from ..scale.stores import open_store
-
-    kept = opened(open_store(chosen.out), about, prompts, chosen.unit)
-    units, told = kept.missing(), []
-    work = cluster.Work(kept, partial(_pipeline, chosen, []), {"table": table, **_settings(chosen)})
-    with (
-        cluster.connected(chosen.cluster, chosen.workers) as workers,
-        tqdm(total=kept.count(units), unit="image") as bar,
-    ):
-        for progress in cluster.draw(work, units, prompts, workers) if units else ():
-            told.append(progress)
-            bar.set_postfix(rejected=sum(each.rejected for each in told), refresh=False)
-            bar.update(progress.images)
-    cluster.check(told, kept)
-    return _told_of_shards(kept, units)
-
-
-def _told_of_shards(kept: "ShardedRun", units: "Sequence[int]") -> str:
-    drawn = kept.count(units) - kept.count({*units} & {*kept.missing(), *kept.failed()})
-    failed = f", {kept.count(kept.failed())} have failed" if kept.failed() else ""
-    return (
-        f"{drawn} images were drawn; {kept.count(kept.missing())} of {kept.total} are still missing{failed} in "
-        f"{kept.store.place}"
-    )
 
 
 def _checked_pipeline(

@@ -1,8 +1,8 @@
 """A promise: of the images that are kept, at most a % would have been improved, 95 % sure.
 
 Learn then test (Angelopoulos et al., arXiv 2110.01052): the hypothesis that a threshold keeps a larger share of such
-images is rejected by the exact binomial test on pairs that were left out, thresholds in a fixed order, from the one that
-keeps few to the one that keeps all, and the last before the first that is not rejected is taken.
+images is rejected by the exact binomial test on pairs that were left out, thresholds in a fixed order, from the one
+that keeps few to the one that keeps all, and the last before the first that is not rejected is taken.
 
 The left out pairs' risks come from several fits, each without the pair's prompt, and the gate is the fit to all. That
 the test still errs as seldom as it says is a matter of how little one fit differs from another (Bayle et al., arXiv

@@ -117,7 +117,7 @@ def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int)
     context.enable_progress_bars = False
     context.max_errored_blocks = -1
     rows = [{"unit": unit, "prompts": list(prompts[work.run.units[unit]])} for unit in units]
-    needed = {"num_gpus": 1} if ray.cluster_resources().get("GPU") else {"num_cpus": 1}
+    needed: dict[str, Any] = {"num_gpus": 1} if ray.cluster_resources().get("GPU") else {"num_cpus": 1}
     seen = set()
     told = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Worker,
