@@ -195,12 +195,11 @@ def _of_single(judged: Verdicts, rules: Sequence[Rule]) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def _share(student: Student | None, rule: Rule, k: float | None = None) -> float | None:
-    """The percentage of a student's images under a calibrated table's threshold at k, the rule's own without."""
-    k = rule.k if k is None else k
-    if student is None or rule.table is None or k is None or rule.table.name == THIS_RUN:
-        return k
-    return student.share_under(k)
+def _share(student: Student | None, rule: Rule) -> float | None:
+    """The percentage of a student's images under the rule's threshold, where a calibrated table gives it at k."""
+    if student is None or rule.table is None or rule.k is None or rule.table.name == THIS_RUN:
+        return rule.k
+    return student.share_under(rule.k)
 
 
 def _sure(judged: Verdicts, rules: Sequence[Rule]) -> Confidence | None:
@@ -209,7 +208,9 @@ def _sure(judged: Verdicts, rules: Sequence[Rule]) -> Confidence | None:
     if table is None or k is None or table.name == THIS_RUN or not table.scores or not 0 < k < 100:
         return None
     sure, student = confidence(table.scores, k), common([decision.student for decision in judged])
-    low, high = (_share(student, rules[0], end) for end in sure.rejected)
+    if student is None:
+        return sure
+    low, high = map(student.share_under, sure.rejected)
     return replace(sure, rejected=(low, high))
 
 

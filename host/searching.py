@@ -77,7 +77,7 @@ def search(
 
 def _searched(student: Student, kept: Kept, rule: Rule) -> Student:
     """The student as what it drew was searched; nothing was where an image is drawn once."""
-    searched = {"best_of": rule.limit, "best_of_k": rule.k} if rule.limit > 1 else {}
+    searched: dict[str, Any] = {"best_of": rule.limit, "best_of_k": rule.k} if rule.limit > 1 else {}
     return replace(student, candidates=kept.candidates, spent=kept.spent, **searched)
 
 

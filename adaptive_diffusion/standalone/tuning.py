@@ -18,7 +18,8 @@ from ..prompts import prompt_seeds
 from .drawing import Drawn, Pipeline, draw
 from .evaluation import Judge
 from .improved import channels_last, check_student, put_back
-from .teaching import Teaching, in_mode, sampling
+from .settings import of_pipeline
+from .teaching import Teaching, in_mode
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Tuner:
         if way.candidate:
             seeds = [derive_seed(seed, "candidate", way.candidate) for seed in seeds]
         width, height = self.sampling.size
-        settings = sampling(way.student_steps, self.sampling.student_guidance, self.sampling.negative_prompt)
+        settings = of_pipeline(way.student_steps, self.sampling.student_guidance, self.sampling.negative_prompt)
         settings |= {"width": width, "height": height}
         drawn = draw(self.student, self._texts(first), seeds, self.batch, settings)
         if not way.candidate:
