@@ -13,11 +13,15 @@ from .estimator import Hosted
 
 
 class Pictures(NamedTuple):
-    """Images (B, H, W, 3) to score, the prompt of each, and where they came from: fields of QualityScores."""
+    """Images (B, H, W, 3) to score, the prompt of each, and where they came from: fields of QualityScores.
+
+    broken: how many of them a teacher made nothing of; they are seen black.
+    """
 
     images: torch.Tensor
     prompts: tuple[str, ...]
     origin: dict[str, Any]
+    broken: int = 0
 
     def scored(self, judge: Hosted) -> QualityScores:
         reading = judge.read(self.images, self.prompts)
@@ -44,7 +48,10 @@ def first_look(images: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[P
 def second_look(
     images: Sequence[torch.Tensor], prompts: Sequence[str], decisions: Sequence[GateDecision]
 ) -> list[Pictures]:
-    """The rejected images of every batch that has any, from these alone or from whole batches."""
+    """The rejected images of every batch that has any, from these alone or from whole batches.
+
+    One that is not finite is black, as it would be shown: Merge takes neither, and the others are scored.
+    """
     verdicts = Verdicts(tuple(decisions)).fitted([len(batch) for batch in images])
     pairs = zip(verdicts, verdicts.per_batch(images, "images"), strict=True)
     return [_rejected(decision, batch, prompts) for decision, batch in pairs if decision.any_rejected]
@@ -70,4 +77,6 @@ def _rejected(decision: GateDecision, images: torch.Tensor, prompts: Sequence[st
     seen = decision.seen_again
     texts = seen.prompts if all(seen.prompts) else spread_prompts(prompts, [len(images)])[0]
     origin = {"group": seen.group, "groups": seen.groups, "rows": seen.rows, "outcomes": seen.outcomes}
-    return Pictures(images, texts, origin)
+    finite = images.isfinite().flatten(1).all(1)
+    seen_black = images if finite.all() else images.where(finite[:, None, None, None], 0)
+    return Pictures(seen_black, texts, origin, broken=int((~finite).sum()))

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..adaptive_diffusion.gate.checked import answered, told_answers
+from ..adaptive_diffusion.gate.outcome import kept_instead
 from ..host.node import AdaptiveNode, DecisionLink, EstimatorLink, ScoresLink
 from ..host.scoring import first_look, scored, second_look
 from ..host.shown import show_text
@@ -64,7 +65,9 @@ class QualityScore(AdaptiveNode):
         answers = [answered(group) for group in scores]
         judge = estimator.estimator
         cut = judge.cut([text for batch in batches for text in batch.prompts])
-        show_text(cls.hidden, "\n".join([_listed(judge.name, values), *told, *cut]))
+        broken = sum(batch.broken for batch in batches)
+        failed = [kept_instead(f"{broken} of {len(values)} images")] if broken else []
+        show_text(cls.hidden, "\n".join([_listed(judge.name, values), *failed, *told, *cut]))
         shown = {
             "estimator": judge.name,
             "dtype": judge.dtype,

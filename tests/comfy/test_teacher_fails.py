@@ -8,7 +8,7 @@ import nodes as core
 
 from .conftest import nodes
 from .test_best_of_n import searching
-from .test_report import entries, reported
+from .test_report import entries, reported, second_look
 
 
 @pytest.fixture
@@ -110,3 +110,23 @@ def test_a_black_image_replaces_a_black_one(comfy_app):
     graph["black"] = node("TestGive", name="black")
     graph = changed(graph, "merge", improved=["black", 0], student=["black", 0])
     assert comfy_app.run(graph).kept["decision"][0].taken == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf], ids=["NaN", "infinite"])
+def test_a_second_look_at_what_is_no_image_scores_the_others_and_the_run_goes_on(comfy_app, value):
+    graph = second_look(reported(adaptive_graph(k=100, steps=2)), images="broken")
+    graph["broken"] = node("TestGive", name="broken")
+    graph = keep(graph, merged=["merge", 0], student=["student_images", 0], second=["second_look", 0])
+    student = comfy_app.run(keep(adaptive_graph(k=100, steps=2), student=["student_images", 0])).kept["student"][0]
+    broken = torch.rand(student.shape, generator=torch.Generator().manual_seed(1))
+    broken[2, :4] = value
+    comfy_app.give["broken"] = broken
+    graph = changed(graph, "merge", improved=["broken", 0], improved_scores=["second_look", 0])
+    run = comfy_app.run(changed(graph, "report", final_scores=["second_look", 0]))
+    assert run.error is None and run.kept["merged"][0].isfinite().all()
+    assert torch.equal(run.kept["merged"][0][2], student[2])
+    assert entries(run)[2]["verdict"] == "teacher failed" and entries(run)[2]["final_score"] == entries(run)[2]["score"]
+    assert "teacher failed: 1 of 4 images came out black or not finite" in run.texts["second_look"]
+    comfy_app.give["broken"] = broken.nan_to_num(0, 0, 0)
+    others = comfy_app.run(changed(graph, "broken", name="broken")).kept["second"][0].values
+    assert [run.kept["second"][0].values[i] for i in (0, 1, 3)] == [others[i] for i in (0, 1, 3)]
