@@ -172,6 +172,7 @@ def test_the_gate_and_the_budget_tell_which_share_of_the_kept_images_k_of_a_tabl
     graph["number"] = node("TestNumbers", text="50")
     given = {"average": 1.0, "unit": "steps", "student_steps": 1, "teacher_steps": 12, "cfg": 8.0}
     graph["budget"] = node("AdaptiveBudget", **given, k=["number", 0], student=["best", 3])
+    graph = keep(graph, k=["budget", 0])
     run = comfy_app.run(graph)
     told = "table 'Demo' is of single drawings: of what Best of N keeps, about 12.5 % lie under its threshold at k 50; "
     assert told in run.texts["gate"] and run.ui["gate"]["adaptive_gate"][0]["warnings"][-1].startswith(told)
