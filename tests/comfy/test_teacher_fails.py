@@ -39,7 +39,7 @@ def test_a_row_that_is_not_finite_leaves_the_students(comfy_app, teacher_fails, 
         graph["teacher"]["class_type"] = "AdaptiveTeacherRegenerate"
         graph = changed(graph, "teacher", rollback=None, rollback_scale=None)
     graph = reported(keep(graph, drawn=["teacher", 0], student=["student", 0], merged=["merge", 0]))
-    run = comfy_app.run(keep(graph, pictures=["student_images", 0]))
+    run = comfy_app.run(keep(graph, pictures=["student_images", 0], told=["merge", 1]))
     drawn, student = run.kept["drawn"][0]["samples"], run.kept["student"][0]["samples"]
     assert torch.equal(drawn[0], student[0])
     assert all(not torch.equal(drawn[i], student[i]) for i in range(1, len(drawn)))
@@ -47,6 +47,7 @@ def test_a_row_that_is_not_finite_leaves_the_students(comfy_app, teacher_fails, 
     assert torch.equal(run.kept["merged"][0][0], run.kept["pictures"][0][0])
     assert [entry["verdict"] for entry in entries(run)] == ["teacher failed", *["rejected"] * 3]
     assert [entry["taken"] for entry in entries(run)] == [False, True, True, True]
+    assert run.kept["told"][0].taken == (1, 2, 3)
     assert entries(run)[0]["final_score"] == entries(run)[0]["score"] and entries(run)[0]["steps"] == 4
     assert run.texts["teacher"].startswith(
         "teacher failed: 1 of 4 images came out black or not finite, so the student's"
