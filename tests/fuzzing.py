@@ -168,7 +168,7 @@ class _Draft:
         if kind in ("INT", "FLOAT") and not options.get("forceInput") and "min" in options:
             return self._number(name, kind, options)
         if kind == "STRING" and not options.get("forceInput") and self.dice.random() < 0.8:
-            return self.dice.choice(TEXTS[name])
+            return self.dice.choice(TEXTS.get(name, TEXTS["prompt"]))
         return self._link([kind], depth)
 
     def _number(self, name: str, kind: str, options: Mapping[str, Any]) -> float:

@@ -66,7 +66,7 @@ def test_any_exception_is_told_with_the_nodes_name(inner, told, failing, monkeyp
     assert error.startswith(f"Student Sample: sampling failed ({told}); link conditioning that the model's own")
     assert types == ["ValueError"]
     monkeypatch.undo()
-    monkeypatch.setattr(module("host.estimator").HostedEstimator, "score", lambda *_: (_ for _ in ()).throw(inner))
+    monkeypatch.setattr(module("nodes.quality_score"), "first_look", lambda *_: (_ for _ in ()).throw(inner))
     assert comfy_app.fails(adaptive_graph()) == f"Quality Score: {told}"
 
 
