@@ -9,6 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
+from ..adaptive_diffusion.gate.learned import LearnedGate
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.student import Student
 from ..adaptive_diffusion.quoting import listed, quoted
@@ -138,5 +139,5 @@ KINDS = {
     "QUALITY_ESTIMATOR": Kind(_has("described", "score", "estimator"), "the estimator of Load Estimator"),
     "QUALITY_SCORES": Kind(_is(QualityScores), "the scores of Quality Score"),
     "GATE_DECISION": Kind(_is(GateDecision), "the decision of Threshold Gate or Adaptive Merge"),
-    "PERCENTILE_TABLE": Kind(_is(PercentileTable), "the table of Calibrate or Table from Scores"),
+    "PERCENTILE_TABLE": Kind(_is((PercentileTable, LearnedGate)), "the table or gate of a node that calibrates"),
 }

@@ -10,6 +10,7 @@ from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.gate.relative import across_prompts
 from ..adaptive_diffusion.gate.student import Student
+from ..adaptive_diffusion.quoting import quoted
 from .estimator import HostedEstimator
 from .files.tables import THIS_RUN, table_path
 from .gate import warnings_of
@@ -57,8 +58,13 @@ def search(
 ) -> Search:
     """The best candidates of all batches. drawing: what `plan_student` takes, each one for all batches or one for each.
 
-    ValueError where the table is of another estimator, or counts do not match.
+    ValueError where the table is of another estimator or a learned gate, or counts do not match.
     """
+    if not isinstance(rule.table, PercentileTable):
+        raise ValueError(
+            f"{quoted(rule.table.name)} is a learned gate, which says of no score that it is good enough; "
+            "link a percentile table"
+        )
     rule.table.check_estimator(judge.described)
     threshold = rule.table.threshold(rule.k)
     planned = [plan_student(**inputs) for inputs in per_batch(drawing)]

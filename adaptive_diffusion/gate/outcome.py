@@ -10,13 +10,12 @@ T = TypeVar("T")
 ACCEPTED, REJECTED, FAILED = "accepted", "rejected", "teacher failed"
 """What is said of an image: the last of one that was rejected, and of which the teacher made nothing."""
 
+OVERFLOWS = "often half precision overflows: try another dtype, guidance or sampler"
+
 
 def kept_instead(images: str) -> str:
     """A sentence that the teacher failed for `images`, which are counted or named there in the plural."""
-    return (
-        f"{FAILED}: {images} came out black or not finite, so the student's are kept; "
-        "often half precision overflows: try another dtype, guidance or sampler"
-    )
+    return f"{FAILED}: {images} came out black or not finite, so the student's are kept; {OVERFLOWS}"
 
 
 @dataclass(eq=False)

@@ -15,7 +15,6 @@ from ..faults import explained
 from ..rows.conditioning import Conditioning
 from .counting import Evaluations
 
-OVERFLOWS = "often half precision overflows: try another dtype, cfg or sampler"
 OWN = "link conditioning that the model's own text encoder gave, and a sampler and sigmas that are made for it"
 T = TypeVar("T")
 

@@ -8,11 +8,12 @@ import torch
 
 from ...adaptive_diffusion.diffusion.noise import derive_seed
 from ...adaptive_diffusion.gate.cost import takes_negative
+from ...adaptive_diffusion.gate.outcome import OVERFLOWS
 from ...adaptive_diffusion.gate.rows import Rows
 from ...adaptive_diffusion.gate.student import Student
 from ..rows.conditioning import Conditioning
 from ..rows.latents import Latent, fit_to_model, row_noise, take, with_samples
-from .call import OVERFLOWS, Progress, sample
+from .call import Progress, sample
 from .drawing import Drawing, Drawn
 from .identity import conditioning_digest, dtype_name, guidance, model_name, patch_digest, patches, prompting
 from .samplers import make_sampler

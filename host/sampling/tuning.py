@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ...adaptive_diffusion.gate.calibration import CHUNK, Found
+from ...adaptive_diffusion.gate.outcome import OVERFLOWS
 from ...adaptive_diffusion.gate.tuning import Tuning
 from ...adaptive_diffusion.gate.ways import STUDENT, Setting, Way
 from ..estimator import Hosted
@@ -130,6 +131,5 @@ def _check_drawn(way: Way, first: int, drawn: TimedDrawn) -> None:
     failed = [place for place, spent in enumerate(drawn.spent) if spent.failed]
     if failed and not way.student_steps:
         raise ValueError(
-            f"the teacher's image of prompt {first + failed[0]} came out with NaN or infinite values; "
-            "often half precision overflows: try another dtype, cfg or sampler"
+            f"the teacher's image of prompt {first + failed[0]} came out with NaN or infinite values; {OVERFLOWS}"
         )
