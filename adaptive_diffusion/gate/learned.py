@@ -18,6 +18,7 @@ from .confidence import Confidence, confidence
 from .description import check_format
 from .judge import Judge, check_same
 from .pairs import Pairs
+from .promise import Promise, promise
 from .ranking import area
 from .student import Student
 from .teacher import Teacher
@@ -87,6 +88,10 @@ class LearnedGate:
         found = confidence(-self.risks, k)
         low, high = found.threshold
         return replace(found, threshold=(-high, -low))
+
+    def promise(self, most: float) -> Promise:
+        """What keeps as much as possible while at most `most` percent of it would have been improved, 95 % sure."""
+        return promise(self.risks, self.improved, most)
 
     def check_estimator(self, judge: Judge, feature_names: str) -> None:
         """ValueError where scores are of another estimator, precision or weights, or features are others."""

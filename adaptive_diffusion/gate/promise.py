@@ -1,25 +1,25 @@
 """A promise: of the images that are kept, at most a % would have been improved, 95 % sure.
 
-Learn then test (Angelopoulos et al., arXiv 2110.01052): the hypothesis that a threshold keeps a larger share of such
-images is rejected by the exact binomial test on pairs that were left out, thresholds in a fixed order, from the one
-that keeps few to the one that keeps all, and the last before the first that is not rejected is taken.
+Learn then test (Angelopoulos et al., arXiv 2110.01052): that a threshold keeps a larger share of such images is a
+hypothesis, rejected by the exact binomial test on pairs that were left out of the fit. Thresholds are tested upwards
+from the one where the gate's own risks say that the test is the likeliest to succeed; the last before a failure is
+taken.
 
 The left out pairs' risks come from several fits, each without the pair's prompt, and the gate is the fit to all. That
-the test still errs as seldom as it says is a matter of how little one fit differs from another (Bayle et al., arXiv
+the test errs as seldom as it says even so rests on how little one fit differs from another (Bayle et al., arXiv
 2007.12671), and was measured: docs/results.md.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from .interval import COVERAGE
 
 LEVELS = 50
-FIRST = 0.5
+POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Promise:
     most: the share of them that would have been improved, at most, in percent. threshold: the risk above which images
     go to the teacher; -inf where all do, because the pairs carry no more. sent: the pairs' share above it, in percent.
     held: the share of improved ones among the pairs that are kept, in percent; NaN where none is.
-    possible: the least share that these pairs can promise while they keep some, in percent; 100 where none can.
+    possible: the least share that these pairs could promise while they keep some, in percent; 100 where there is none.
     more_pairs: about how many more it takes for `most`; 0 where it is kept, None where no number will do.
     """
 
@@ -55,55 +55,48 @@ def promise(risks: numpy.ndarray, improved: numpy.ndarray, most: float) -> Promi
     if not 0 < most < 100:
         raise ValueError(f"the promise is {most:g} %; choose a share above 0 and below 100")
     kept = _levels(risks)
-    missed = numpy.concatenate([[0], numpy.cumsum(improved)])
-    last = _last(kept, missed, numpy.cumsum(risks), most / 100)
-    if last:
-        return Promise(most, float(risks[last - 1]), 100 - 100 * last / len(risks), 100 * missed[last] / last, most, 0)
-    possible = _possible(kept, missed, risks, most)
-    return Promise(most, -math.inf, 100.0, math.nan, possible, _more_pairs(kept, missed, most / 100))
+    missed, expected = (numpy.cumsum(values)[kept - 1] for values in (improved, risks))
+    last = _last(kept, missed, expected, most / 100)
+    if last is not None:
+        count = int(kept[last])
+        sent, held = (100 * float(share) for share in (1 - count / len(risks), missed[last] / count))
+        return Promise(most, float(risks[count - 1]), sent, held, most, 0)
+    shares = numpy.arange(math.floor(most * 10) + 1, 1000) / 10
+    possible = next((float(one) for one in shares if _last(kept, missed, expected, one / 100) is not None), 100.0)
+    return Promise(most, -math.inf, 100.0, math.nan, possible, _more_pairs(kept, expected, most / 100))
 
 
-def _levels(risks: numpy.ndarray) -> list[int]:
+def _levels(risks: numpy.ndarray) -> numpy.ndarray:
     """How many pairs are kept at each of LEVELS thresholds, ascending; equal risks are kept together."""
     counts = numpy.ceil(numpy.arange(1, LEVELS + 1) * len(risks) / LEVELS).astype(int)
-    return sorted({*numpy.searchsorted(risks, risks[counts - 1], "right").tolist()})
+    return numpy.unique(numpy.searchsorted(risks, risks[counts - 1], "right"))
 
 
-def _last(kept: Sequence[int], missed: numpy.ndarray, expected: numpy.ndarray, most: float) -> int:
-    """How many pairs the promise keeps; 0 where not even the first threshold stands the test.
+def _last(kept: numpy.ndarray, missed: numpy.ndarray, expected: numpy.ndarray, most: float) -> int | None:
+    """The last level (of `kept`, ascending) for which the promise stands; None where the first does not stand the test.
 
-    expected (N,): the sum of risks up to each, by which the first one is chosen: where the gate itself expects FIRST of
-    what is promised, but not so few that no outcome could stand it.
+    missed: how many of those kept at each level would have been improved; expected: how many the gate itself expects.
     """
+    passing = binom.ppf(1 - COVERAGE, kept, most)
+    passing -= binom.cdf(passing, kept, most) > 1 - COVERAGE
+    chance = binom.cdf(passing, kept, numpy.minimum(expected / kept, 1))
+    first = int(numpy.argmax(chance))
+    failing = numpy.flatnonzero(missed[first:] > passing[first:])
+    stands = len(kept) - first if not len(failing) else int(failing[0])
+    return first + stands - 1 if stands and chance[first] > 0 else None
+
+
+def _more_pairs(kept: numpy.ndarray, expected: numpy.ndarray, most: float) -> int | None:
+    """About how many more pairs it takes until the test succeeds with a probability of POWER, at the best level.
+
+    By the normal approximation, if as many are missed as the gate expects; None where that is too many at any level.
+    """
+    total, share = int(kept[-1]), expected / kept
+    good = share < most
+    if not good.any():
+        return None
+    spread = norm.ppf(COVERAGE) * (most * (1 - most)) ** 0.5
+    spread = spread + norm.ppf(POWER) * numpy.sqrt(share[good] * (1 - share[good]))
     fewest = math.log(1 - COVERAGE) / math.log1p(-most)
-    begin = [count for count in kept if count >= fewest]
-    safe = [count for count in begin if expected[count - 1] <= FIRST * most * count]
-    found = 0
-    for count in begin[max(len(safe) - 1, 0) :]:
-        if binom.cdf(missed[count], count, most) > 1 - COVERAGE:
-            break
-        found = count
-    return found
-
-
-def _possible(kept: Sequence[int], missed: numpy.ndarray, risks: numpy.ndarray, most: float) -> float:
-    """The least share above `most` that keeps some, in percent, in steps of a tenth of a percent; 100 where none."""
-    shares = numpy.arange(math.floor(most * 10) + 1, 1000) / 10
-    expected = numpy.cumsum(risks)
-    return next((float(share) for share in shares if _last(kept, missed, expected, share / 100)), 100.0)
-
-
-def _more_pairs(kept: Sequence[int], missed: numpy.ndarray, most: float) -> int | None:
-    """About how many more pairs it takes, if as many are missed at each level as now; None where that is too many."""
-    total, needed = kept[-1], []
-    for count in kept:
-        share = (missed[count] + 1) / (count + 2)
-        if share < most:
-            needed.append(total * _fewest(share, most) / count)
-    return math.ceil(min(needed) - total) if needed and min(needed) > total else (None if not needed else total)
-
-
-def _fewest(share: float, most: float) -> float:
-    """How many kept pairs, `share` of them missed, stand the test for `most`: by the normal law of large numbers."""
-    normal = 1.6449
-    return share * (1 - share) * (normal / (most - share)) ** 2 + normal**2 / (most - share)
+    needed = numpy.maximum(numpy.square(spread / (most - share[good])), fewest) * total / kept[good]
+    return max(math.ceil(needed.min()) - total, total // 4)

@@ -167,6 +167,12 @@ def test_the_ends_of_k(gate):
             gate.threshold(k)
 
 
+def test_a_promise_is_of_the_risks_that_were_left_out(gate):
+    found = gate.promise(20)
+    kept = gate.risks <= found.threshold
+    assert found.kept and 100 * gate.improved[kept].mean() < 20 and found.sent == pytest.approx(100 * (~kept).mean())
+
+
 def test_the_gain_counts_what_is_sent_and_what_is_missed(gate):
     gains = gate.gains
     assert gains["k"][0] == 0 and gains["improved"][0] == 0 and gains["missed"][-1] == 0
