@@ -159,7 +159,7 @@ def _saved(tuned: "Tuned", out: Path) -> list[str]:
     path = _named(out, ".json" if by_score else GATE)
     gate.save(path)
     setting = tuned.setting
-    steps = f"--student-steps {setting.ways[0].student_steps} --teacher-steps {setting.teacher.teacher_steps}"
+    steps = f"--student-steps {tuned.student_steps} --teacher-steps {setting.teacher.teacher_steps}"
     entry = f"--sigma {setting.teacher.rollback:g}" if setting.teacher.rollback else "--strategy regenerate"
     given = f"--{'table' if by_score else 'gate'} {path} --k {tuned.k:g}"
     return [f"The picture is {_named(out, PICTURE)}. To draw so: generate {steps} {entry} {given}"]

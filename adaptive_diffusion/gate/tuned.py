@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..presets import Preset, Role
+from ..prompts import described
 from .fitting import fit
 from .learned import LearnedGate
 from .percentiles import PercentileTable
-from .routing import KEPT_BETTER, LEARNED
+from .routing import KEPT_BETTER, LEARNED, TEACHER_ALONE
 from .tuning import Tuned
 
 UNKNOWN, REDRAW = "your own", 1.0
@@ -19,13 +20,13 @@ def gate_of(tuned: Tuned, name: str, table: str) -> LearnedGate | PercentileTabl
 
     name, table: what the gate is called, and the table.
     """
-    pairs = tuned.pairs(tuned.setting, name)
-    learned = tuned.gated and tuned.gated.name in (LEARNED, KEPT_BETTER)
-    if learned and (gate := fitted(pairs)):
+    learned = tuned.chosen.point.name in (LEARNED, KEPT_BETTER)
+    if learned and (gate := fitted(tuned.pairs(tuned.setting, name))):
         return gate
-    about = pairs.about
-    found = (pairs.scores.tolist(), about.estimator.settings, about.student, about.prompts)
-    return replace(PercentileTable.from_scores(table, *found), created="")
+    task = tuned.task
+    student = replace(task.student, steps=tuned.student_steps)
+    made = PercentileTable.from_scores(table, tuned.scores, task.estimator, student, described(task.prompts, task.seed))
+    return replace(made, created="")
 
 
 def fitted(pairs: Any) -> LearnedGate | None:
@@ -38,16 +39,22 @@ def fitted(pairs: Any) -> LearnedGate | None:
 
 def preset_of(tuned: Tuned) -> Preset:
     """The setting that was chosen, as a preset; what gives the most without a teacher or a student says so."""
-    setting, task = tuned.setting, tuned.task
+    setting, task, point = tuned.setting, tuned.task, tuned.chosen.point
     student, teacher = task.student, task.teacher
-    steps = setting.student.student_steps if setting.student else 1
+    improving = point.number if point.name == TEACHER_ALONE else setting.teacher.teacher_steps
     rollbacks = [each.teacher.rollback for each in task.settings if each.teacher.rollback]
     rollback = setting.teacher.rollback or REDRAW
     return Preset(
-        Role(student.name or UNKNOWN, steps, student.cfg or 1.0, student.sampler or "", student.scheduler or ""),
+        Role(
+            student.name or UNKNOWN,
+            tuned.student_steps,
+            student.cfg or 1.0,
+            student.sampler or "",
+            student.scheduler or "",
+        ),
         Role(
             teacher.name or UNKNOWN,
-            setting.teacher.teacher_steps,
+            improving,
             teacher.cfg or 1.0,
             teacher.sampler or "",
             teacher.scheduler or "",

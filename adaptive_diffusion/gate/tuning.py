@@ -109,16 +109,27 @@ class Tuned:
         return self.choices[0]
 
     @property
-    def gated(self) -> Point | None:
-        """The first choice that has a gate."""
-        return next((choice.point for choice in self.choices if choice.point.k), None)
+    def student_steps(self) -> int:
+        """Those of what was chosen; the fewest that were tried, where the teacher draws alone."""
+        point = self.chosen.point
+        if point.k and point.setting:
+            return point.setting.ways[0].student_steps
+        return point.number if point.name == routing.STUDENT_ALONE else self.task.students[0].student_steps
 
     @property
     def setting(self) -> Setting:
-        """The one that was chosen; where no choice has a gate, that of which gates give the most."""
-        if self.gated and self.gated.setting:
-            return self.gated.setting
-        return best([point for point in self.points if point.k]).setting  # type: ignore[return-value]
+        """The one that was chosen; where no gate was, that of which gates give the most, of this student if any."""
+        if self.chosen.point.k and self.chosen.point.setting:
+            return self.chosen.point.setting
+        gated = [point for point in self.points if point.k and point.setting]
+        own = [point for point in gated if point.setting and point.setting.ways[0].student_steps == self.student_steps]
+        return best(own or gated).setting  # type: ignore[return-value]
+
+    @property
+    def scores(self) -> list[float]:
+        """Those of the images of the student that was chosen."""
+        rows = self.journal.of(student_way(self.student_steps).series)
+        return stacked(rows, SCORES, range(len(self.task.prompts))).tolist()
 
     @property
     def k(self) -> float:

@@ -157,6 +157,16 @@ def test_the_preset_holds_the_settings_that_were_chosen(tmp_path):
     assert preset.source.startswith("Tune, 200 prompts. At 3 evaluations an image, take ")
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_where_the_student_alone_is_chosen_it_is_what_is_kept(tmp_path, steps):
+    found = tuned(tmp_path, task=replace(TASK, budgets=[steps]))
+    assert str(found.chosen.point) == f"the student alone in {steps} step{'s' * (steps > 1)}"
+    assert (found.k, preset_of(found).student.steps) == (0.0, steps)
+    gate = gate_of(found, "mine", "mine scores")
+    assert (gate.name, gate.student["steps"], len(gate.scores)) == ("mine scores", steps, COUNT)
+    assert "The student alone is the better choice there; no gate is needed." in report(found)
+
+
 def test_the_table_names_every_setting_and_the_picture_shows_both_costs(tmp_path):
     found = tuned(tmp_path)
     text = report(found)
