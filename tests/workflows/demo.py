@@ -3,6 +3,7 @@
 from typing import Any
 
 from .parts import (
+    BLUE,
     GREEN,
     GREY,
     PROMPT,
@@ -209,6 +210,36 @@ def calibration_of_any_graph() -> Graph:
     }
 
 
+def tuning() -> Graph:
+    links = {name: ["student_models", slot] for slot, name in enumerate(("model", "clip", "vae"))}
+    teacher = {name: ["teacher_models", slot] for slot, name in enumerate(("teacher_model", "teacher_clip"))}
+    return {
+        **prompt_node(SCENE),
+        **student(4),
+        "preview": node("PreviewImage", "What is tuned", images=["student_images", 0]),
+        "estimator": node("AdaptiveLoadEstimator", estimator="demo"),
+        "prompts": node("AdaptiveLoadPrompts", file="demo", count=60),
+        "teacher_models": node("AdaptiveLoadDemoModels", "Teacher's models", role="teacher"),
+        "teacher_negative": encoded(["teacher_models", 1], "Negative prompt", ""),
+        "tune": node(
+            "AdaptiveTune",
+            **links,
+            **teacher,
+            estimator=["estimator", 0],
+            student=["student", 1],
+            prompts=["prompts", 0],
+            teacher_negative=["teacher_negative", 0],
+            name="my tuning",
+            student_steps="1, 2, 4",
+            teacher_steps=str(TEACHER_STEPS),
+            teacher_cfg=2.0,
+            rollback="0.5, 0.7",
+            budgets="3, 6",
+            batch=16,
+        ),
+    }
+
+
 DEMO = Workflow(
     "Adaptive demo",
     {
@@ -303,4 +334,16 @@ CALIBRATION_OF_ANY_GRAPH = Workflow(
     runs=True,
     card=(Box("Any graph", "many images"), Box("Judge", "their scores"), Box("Table", "for Threshold Gate")),
 )
-WORKFLOWS = (DEMO, BEST_OF_BOTH, ANY_TEACHER, SEARCH, CALIBRATION, CALIBRATION_OF_ANY_GRAPH)
+TUNING = Workflow(
+    "Adaptive tuning",
+    tuning(),
+    (
+        about("note:tuning", "prompt"),
+        student_group(*STUDENT_COLUMNS),
+        Group("Teacher", BLUE, (("teacher_models", "teacher_negative"),)),
+        Group("Tuning", YELLOW, (("preview", "prompts", "estimator"), ("tune",))),
+    ),
+    runs=True,
+    shown="tune",
+)
+WORKFLOWS = (DEMO, BEST_OF_BOTH, ANY_TEACHER, SEARCH, CALIBRATION, CALIBRATION_OF_ANY_GRAPH, TUNING)
