@@ -26,7 +26,7 @@ from adaptive_diffusion.__main__ import main as adaptive_diffusion
 from adaptive_diffusion.distillation import checkpoints, making
 from tests.processes import start
 
-PATIENCE, LONGEST = 600.0, 8.0
+PATIENCE = 3600.0
 
 
 def distill(out: Path, prompts: Path, method: str, steps: int) -> None:
@@ -42,9 +42,12 @@ def is_saving(out: Path) -> bool:
     return any(not (folder / checkpoints.WHOLE).exists() for folder in folders)
 
 
-def killed(process: Any, out: Path, in_save: bool) -> bool:
-    """End the process with SIGKILL, at a random moment or once it saves; False where it came to its end before."""
-    begun, moment = time.monotonic(), random.uniform(0, LONGEST)
+def killed(process: Any, out: Path, in_save: bool, longest: float) -> bool:
+    """End the process with SIGKILL, at a random moment or once it saves; False where it came to its end before.
+
+    longest: seconds until the latest of the random moments.
+    """
+    begun, moment = time.monotonic(), random.uniform(0, longest)
     while process.is_alive() and time.monotonic() - begun < (PATIENCE if in_save else moment):
         if in_save and is_saving(out):
             break
@@ -77,12 +80,14 @@ def measure(base: Path, kills: int, steps: int, method: str) -> None:
     prompts = base / "prompts.txt"
     prompts.write_text("a red circle left of a blue square on sand\na large green cross on sky\n")
     whole, cut = base / "whole" / "mine", base / "cut" / "mine"
+    begun = time.monotonic()
     process = start(distill, whole, prompts, method, steps)
     process.join()
+    longest = time.monotonic() - begun
     done = in_saves = at_end = 0
     while done < kills:
         in_save = done % 3 == 0
-        if killed(start(distill, cut, prompts, method, steps), cut, in_save):
+        if killed(start(distill, cut, prompts, method, steps), cut, in_save, longest):
             done += 1
             in_saves += is_saving(cut)
         else:

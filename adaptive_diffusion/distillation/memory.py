@@ -8,6 +8,7 @@ import psutil
 import torch
 from diffusers.models.attention import BasicTransformerBlock, JointTransformerBlock
 from diffusers.models.resnet import ResnetBlock2D
+from torch.overrides import TorchFunctionMode
 
 from ..quoting import listed
 from . import recipe as recipes
@@ -89,10 +90,34 @@ def _activations(layout: StableDiffusion, twin: Any, recomputed: bool, text: Con
     condition = {name: torch.empty(value.shape, device="meta", dtype=dtype) for name, value in text.items()}
     blocks: list[int] = []
     inputs: list[int] = []
-    with _counted(twin) as kept, _blocks_counted(twin, kept, blocks, inputs):
+    with _counted(twin) as kept, _blocks_counted(twin, kept, blocks, inputs), _FusedAttention():
         layout.call(twin, x, torch.zeros(1, device="meta"), condition)
     total = sum(kept.values())
     return total - sum(blocks) + sum(inputs) + max(blocks, default=0) if recomputed else total
+
+
+class _Kept(torch.autograd.Function):
+    """Attention as far as autograd is concerned: its inputs and its result are kept, and no square of tokens."""
+
+    @staticmethod
+    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        result = torch.empty_like(query)
+        ctx.save_for_backward(query, key, value, result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        raise NotImplementedError("memory is counted forward alone")
+
+
+class _FusedAttention(TorchFunctionMode):
+    """Within, attention keeps what the fused kernels of every device do; without numbers torch would take another."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func is torch.nn.functional.scaled_dot_product_attention:
+            named = dict(zip(("query", "key", "value"), args, strict=False)) | (kwargs or {})
+            return _Kept.apply(named["query"], named["key"], named["value"])
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager

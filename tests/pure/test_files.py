@@ -7,7 +7,7 @@ import numpy
 import pytest
 import torch
 
-from adaptive_diffusion.files import replacing
+from adaptive_diffusion.files import making_folder, replacing, sweep
 from training import common, data, ratings
 
 PACK = Path(__file__).parents[2]
@@ -33,6 +33,27 @@ def test_a_file_that_could_not_be_written_whole_leaves_what_was_there(tmp_path):
         beside.write_text("after")
         raise ZeroDivisionError
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("one", "before")]
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
+    with pytest.raises(ZeroDivisionError), making_folder(tmp_path / "one") as beside:
+        (beside / "part").write_text("half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with making_folder(tmp_path / "one") as beside:
+        (beside / "inside").mkdir()
+        (beside / "inside" / "part").write_text("whole")
+        assert not (tmp_path / "one").exists()
+    assert (tmp_path / "one" / "inside" / "part").read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_what_a_killed_process_left_of_a_folder_is_swept(tmp_path):
+    (tmp_path / ".one.123.part" / "inside").mkdir(parents=True)
+    (tmp_path / ".two.123.part").write_text("half")
+    (tmp_path / "three").mkdir()
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["three"]
 
 
 def test_a_checkpoint_survives_a_save_that_breaks_off(tmp_path, monkeypatch):
