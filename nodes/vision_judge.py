@@ -37,9 +37,9 @@ class VisionJudge(AdaptiveNode):
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="More yes/no questions, one a line: Are both hands drawn rightly? | hands | 2. Behind the "
-                    "question stand its name, which is told where the answer is No, and its weight: a higher one "
-                    "counts for more. Both may be left out.",
+                    tooltip="More yes/no questions, one a line. Behind a question, each after a vertical bar, may "
+                    "stand its name, which is told where the answer is No, and its weight: a higher one counts for "
+                    "more. The help page has an example.",
                 ),
             ],
             outputs=[

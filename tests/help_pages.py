@@ -26,7 +26,8 @@ WORDS = {
     "ru": "Входы, Выходы, Имя, Описание, по умолчанию, необязательно, расширенный, список",
 }
 SAMPLING = {"sampler_name", "scheduler", "teacher_sampler", "teacher_scheduler"}
-MACHINE_DEPENDENT = {"table", "estimator", "clip_vision", "unet_name", "file", *SAMPLING}
+TABLES = {"table", *(f"table_{place}" for place in range(1, 5))}
+MACHINE_DEPENDENT = {*TABLES, "estimator", "clip_vision", "unet_name", "file", *SAMPLING}
 UNBOUNDED = 1_000_000
 
 

@@ -1,6 +1,6 @@
 """One image of a sheet: its verdict, the student's picture and the final one with their scores, its prompt."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,7 +41,7 @@ class SheetRow:
 
     student, final: a PIL image or an array (H, W, 3), uint8 or floats in 0..1. final: what came out, the student's
     own image where it was kept. final_score: the final image's, None where it was not scored. failed: whether the
-    teacher made nothing of a rejected one.
+    teacher made nothing of a rejected one. reasons: the checks that the student's image failed.
     """
 
     prompt: str
@@ -51,6 +51,7 @@ class SheetRow:
     final: Any
     final_score: float | None = None
     failed: bool = False
+    reasons: Sequence[str] = ()
 
     @property
     def pill(self) -> tuple[str, str, str]:
@@ -63,7 +64,8 @@ class SheetRow:
 def sheet_row(entry: Mapping[str, Any], student: Any, final: Any) -> SheetRow:
     """The row of a record's entry (see report.py) and both pictures."""
     rejected, failed = entry["verdict"] != ACCEPTED, entry["verdict"] == FAILED
-    return SheetRow(entry["prompt"], student, entry["score"], rejected, final, entry["final_score"], failed)
+    told = (rejected, final, entry["final_score"], failed, entry.get("reasons", ()))
+    return SheetRow(entry["prompt"], student, entry["score"], *told)
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,18 @@ class Card:
         return wrapped(self.row.prompt, BODY_SIZE, self.format.text_width, CAPTION_LINES)
 
     @cached_property
+    def reasons(self) -> Text:
+        told = f"failed: {', '.join(self.row.reasons)}" if self.row.reasons else ""
+        return wrapped(told, BODY_SIZE, self.format.text_width, CAPTION_LINES)
+
+    @cached_property
     def panel_height(self) -> int:
         return max(self._fitting(picture)[1] for picture in (self.row.student, self.row.final))
 
     @property
     def height(self) -> int:
-        caption = self.caption.height + GAP if self.caption.lines else 0
-        return PADDING * 2 + PILL_HEIGHT + GAP + self.panel_height + GAP // 2 + line_height(SMALL_SIZE) + caption
+        texts = sum(text.height + GAP for text in (self.caption, self.reasons) if text.lines)
+        return PADDING * 2 + PILL_HEIGHT + GAP + self.panel_height + GAP // 2 + line_height(SMALL_SIZE) + texts
 
     def draw(self, page: Image.Image, x: int, y: int, height: int) -> None:
         edges = (x, y, x + self.format.card_width - 1, y + height - 1)
@@ -97,7 +104,9 @@ class Card:
         self._draw_panel(page, left, top, "student", self.row.student, self.row.score, INK)
         score, colour = _final_score(self.row)
         self._draw_panel(page, left + self.format.panel + GAP, top, "final", self.row.final, score, colour)
-        self.caption.draw(page, left, top + self.panel_height + GAP // 2 + line_height(SMALL_SIZE) + GAP, INK)
+        top += self.panel_height + GAP // 2 + line_height(SMALL_SIZE) + GAP
+        self.caption.draw(page, left, top, INK)
+        self.reasons.draw(page, left, top + (self.caption.height + GAP if self.caption.lines else 0), AMBER)
 
     def _draw_panel(
         self, page: Image.Image, x: int, y: int, name: str, picture: Any, score: float | None, colour: str

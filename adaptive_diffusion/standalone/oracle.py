@@ -19,6 +19,7 @@ SMALLEST = 60
 FOREGROUND = 0.5
 APART = 5
 BETWEEN_SIZES = 26
+PARTS = ("background", "count", "colour", "shape", "place")
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Grade:
-    """exact: background, count, colours, shapes and relation all right. share: the part of them that is right, 0..1."""
+    """exact: background, count, colours, shapes and relation all right. share: the part of them that is right, 0..1.
+
+    wrong: those of PARTS that are not right.
+    """
 
     exact: bool
     share: float
+    wrong: tuple[str, ...] = ()
 
 
 class ExactJudge:
@@ -59,9 +64,12 @@ def grade(image: numpy.ndarray, scene: Scene) -> Grade:
     background, found = look(image)
     right_background = background == scene.background
     right_count = len(found) == len(scene.objects)
-    best = max((_points(scene, order) for order in _orders(found, len(scene.objects))), default=0.0)
+    matched = max((_matched(scene, order) for order in _orders(found, len(scene.objects))), key=_points)
+    best = _points(matched)
+    right = {"background": right_background, "count": right_count}
+    right |= {part: all(checks) for part, checks in matched.items()}
     share = (right_background + right_count + 3 * best) / 5
-    return Grade(right_background and right_count and best == 1.0, share)
+    return Grade(all(right.values()), share, tuple(part for part in PARTS if not right[part]))
 
 
 def look(image: numpy.ndarray) -> tuple[str, list[Found]]:
@@ -124,13 +132,19 @@ def _orders(found: list[Found], count: int) -> list[tuple[Found | None, ...]]:
     return list(itertools.permutations(padded, count))
 
 
-def _points(scene: Scene, order: tuple[Found | None, ...]) -> float:
-    """Share of right colours, shapes and relations when the caption's objects are the found ones in this order."""
-    checks = [
-        seen is not None and seen.colour == colour for seen, (colour, _) in zip(order, scene.objects, strict=True)
-    ]
-    checks += [seen is not None and seen.shape == shape for seen, (_, shape) in zip(order, scene.objects, strict=True)]
-    return numpy.mean([*checks, *_relations(scene, order)]).item()
+def _matched(scene: Scene, order: tuple[Found | None, ...]) -> dict[str, list[bool]]:
+    """Which colours, shapes and relations are right when the caption's objects are the found ones in this order."""
+    pairs = list(zip(order, scene.objects, strict=True))
+    return {
+        "colour": [seen is not None and seen.colour == colour for seen, (colour, _) in pairs],
+        "shape": [seen is not None and seen.shape == shape for seen, (_, shape) in pairs],
+        "place": _relations(scene, order),
+    }
+
+
+def _points(matched: dict[str, list[bool]]) -> float:
+    """The share of them that are right."""
+    return numpy.mean([right for checks in matched.values() for right in checks]).item()
 
 
 def _relations(scene: Scene, order: tuple[Found | None, ...]) -> list[bool]:

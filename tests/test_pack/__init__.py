@@ -8,7 +8,9 @@ import torch
 
 import nodes as core
 
+from .grader import GraderJudge
 from .strange import Change, Strange
+from .vision import Loaded, TinyVision
 
 
 class Lines:
@@ -170,6 +172,9 @@ def draw_and_score(texts, seed, model, clip, vae, quality_estimator, sampler, si
 
 
 NODE_CLASS_MAPPINGS = {
+    "TestGrader": GraderJudge,
+    "TestTinyVision": TinyVision,
+    "TestLoaded": Loaded,
     "TestPlainScores": PlainScores,
     "TestLines": Lines,
     "TestNumbers": Numbers,

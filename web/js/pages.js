@@ -53,15 +53,18 @@ function cost(found) {
 }
 
 /**
- * One score, final, verdict (rejected? undefined: not known) and prompt per image; files of the first ones.
- * failed: the words for an image of which the teacher made nothing, at its place.
+ * One score, final, verdict (rejected? undefined: not known), prompt and list of failed checks per image; files of the
+ * first ones. failed: the words for an image of which the teacher made nothing, at its place.
  */
 export function imagesPage(shown, url) {
-  const { names, before = [], scores, finals = scores, verdicts, failed = [], prompts, warnings = [] } = shown;
+  const { names, before = [], scores, finals = scores, verdicts, failed = [], prompts } = shown;
+  const { reasons = [], warnings = [] } = shown;
   const image = (file) => (file ? `<img loading="lazy" draggable="false" src="${escape(url(file))}">` : "");
-  const title = (i) => escape([three(scores[i]), failed[i], prompts[i]].filter(Boolean).join(" "));
+  const checks = (i) => reasons[i]?.join(", ");
+  const title = (i) => escape([three(scores[i]), failed[i], prompts[i], checks(i)].filter(Boolean).join(" "));
+  const told = (i) => (checks(i) ? `<div class="reasons">${escape(checks(i))}</div>` : "");
   const figure = (name, i) => `<figure class="${kind(verdicts[i])}${failed[i] ? " failed" : ""}" title="${title(i)}">
-    <div class="frame">${image(name)}${image(before[i])}</div>
+    <div class="frame">${image(name)}${image(before[i])}${told(i)}</div>
     <figcaption><i></i>${caption(scores[i], finals[i])}</figcaption></figure>`;
   const more = scores.length - names.length;
   return [
@@ -80,7 +83,7 @@ function caption(score, final) {
 
 /** What Quality Score sent, with the verdicts of the gate that judged the same scores. */
 export function scoredImages(output, runs) {
-  const { scores: groups, truncated: warnings } = output.adaptive_scores[0];
+  const { scores: groups, truncated: warnings, reasons } = output.adaptive_scores[0];
   const scores = groups.flat();
   const same = runs.find((run) => String(run.scores.flat()) === String(scores));
   return {
@@ -88,6 +91,7 @@ export function scoredImages(output, runs) {
     scores,
     verdicts: judged(same).map(({ rejected }) => rejected),
     prompts: same?.prompts.flat() ?? [],
+    reasons: reasons?.flat(),
     warnings,
   };
 }
@@ -97,7 +101,8 @@ export function reportedImages({ adaptive_report: entries, adaptive_thumbnails: 
   const each = (key) => entries.map((entry) => entry[key]);
   const verdicts = each("verdict").map((verdict) => verdict !== "accepted");
   const failed = each("verdict").map((verdict) => (["accepted", "rejected"].includes(verdict) ? "" : verdict));
-  return { names, before, scores: each("score"), finals: each("final_score"), verdicts, failed, prompts: each("prompt") };
+  const [scores, finals, prompts, reasons] = ["score", "final_score", "prompt", "reasons"].map(each);
+  return { names, before, scores, finals, verdicts, failed, prompts, reasons };
 }
 
 /** A table in the making or made: see host/shown.py and host/files/outlines.py. */

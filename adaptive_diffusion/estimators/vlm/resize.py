@@ -46,6 +46,6 @@ def _check_size(height: int, width: int) -> None:
     if min(height, width) < LEAST_SIDE:
         raise ValueError(f"{size} are too small to be judged; give images of at least {LEAST_SIDE} pixels a side")
     if height * width > LARGEST:
-        raise ValueError(f"{size} are too large to be judged; scale them to at most {LARGEST:,} pixels first")
+        raise ValueError(f"{size} are too large to be judged; scale them to {LARGEST:,} pixels")
     if max(height, width) > LONGEST * min(height, width):
-        raise ValueError(f"{size} are over {LONGEST} times as long as wide, which the model cannot see; cut them first")
+        raise ValueError(f"{size} are over {LONGEST} times as long as wide; cut them first")

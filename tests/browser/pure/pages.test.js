@@ -8,7 +8,7 @@ const asIs = (score) => score;
 test("text that a person wrote is shown, never run", () => {
   const hostile = `"><img src=x onerror="alert(1)">&`;
   const page = imagesPage(
-    { names: [hostile], scores: [1], verdicts: [true], prompts: [hostile], warnings: [hostile] },
+    { names: [hostile], scores: [1], verdicts: [true], prompts: [hostile], reasons: [[hostile]], warnings: [hostile] },
     asIs,
   );
   assert.equal(page.match(/<img/g).length, 1);
@@ -38,6 +38,15 @@ test("an image of which the teacher made nothing is marked and told", () => {
     `<figure class="teacher" title="1.000 a tree">`,
     `<figure class="teacher failed" title="1.000 teacher failed a tree">`,
   ]);
+});
+
+test("the checks that an image failed stand on it, and in the words shown over it", () => {
+  const shown = { names: ["a", "b"], scores: [1, 2], verdicts: [], prompts: ["a cat", "a dog"] };
+  const page = imagesPage({ ...shown, reasons: [["hands", "<text>"], []] }, asIs);
+  assert.equal(page.match(/class="reasons"/g).length, 1);
+  assert.ok(page.includes(">hands, &#60;text&#62;</div>"));
+  assert.ok(page.includes('title="1.000 a cat hands, &#60;text&#62;"'));
+  assert.ok(!imagesPage(shown, asIs).includes("reasons"));
 });
 
 test("times are told in the unit that a person would take", () => {
