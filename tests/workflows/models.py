@@ -24,6 +24,12 @@ LCM_SDXL = _file(
     "diffusion_models",
     "diffusion_pytorch_model.fp16.safetensors",
 )
+QWEN3_VL = _file(
+    "qwen3vl_4b_fp8_scaled.safetensors",
+    "Comfy-Org/Krea-2",
+    "text_encoders",
+    "text_encoders/qwen3vl_4b_fp8_scaled.safetensors",
+)
 CANNY = _file("diffusers_xl_canny_full.safetensors", "lllyasviel/sd_control_collection", "controlnet")
 
 
