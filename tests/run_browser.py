@@ -77,6 +77,7 @@ def material() -> dict[str, Any]:
     graph = changed(graph, "gate", student=["student", 1], reject_indices="")
     return {
         "graph": graph,
+        "graded": graded(graph),
         "calibration": calibration_graph("new", demo_prompts(40), batch=8),
         "demo": {k: {"tau": table.threshold(k), "interval": confidence(table.scores, k).threshold} for k in KS},
         "cost": {k: [Costs(2, 6).average(k), Costs(2, 12).average(k)] for k in KS},
@@ -89,6 +90,15 @@ def material() -> dict[str, Any]:
             for count in [evaluations(steps, cfg, sampler, negative)]
         ],
     }
+
+
+def graded(graph: Graph) -> Graph:
+    """The same with the exact grader's named checks, on a scene that one step often gets wrong."""
+    caption = "a red square left of a red circle and a purple cross below on sky"
+    graph = changed({**graph, "estimator": node("TestGrader")}, "student", steps=1)
+    for name in ("student_prompt", "teacher_prompt"):
+        graph = changed(graph, name, text=caption)
+    return changed(changed(graph, "scores", prompt=caption), "empty", batch_size=16)
 
 
 def costs(graph: Graph) -> Iterator[dict[str, Any]]:

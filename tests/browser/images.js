@@ -33,6 +33,26 @@ export function images(page) {
     assert.deepEqual([loaded.length, loaded.every(Boolean)], [10 + rejected.length, true]);
   });
 
+  test("the checks that an image failed stand on it", async () => {
+    await load(page, given.graded, ["scores", "report"]);
+    const { scores, report } = await run(page);
+    const reasons = scores.adaptive_scores[0].reasons.flat();
+    assert.ok(reasons.some(({ length }) => length) && reasons.some(({ length }) => !length), JSON.stringify(reasons));
+    assert.deepEqual(
+      report.adaptive_report.map((entry) => entry.reasons),
+      reasons,
+    );
+    for (const id of ["scores", "report"]) {
+      const { figures, visible, inside } = await picture(page, id);
+      assert.ok(visible && inside, id);
+      const told = figures.map(({ text }) => text.split("\n").slice(0, -1).join());
+      assert.deepEqual(
+        told,
+        reasons.map((names) => names.join(", ")),
+      );
+    }
+  });
+
   test("images of a score have no verdict where no gate judged these scores", async () => {
     await load(page, given.graph, ["scores"]);
     await run(page);

@@ -7,7 +7,7 @@ import pytest
 import torch
 import transformers
 from graphs import node
-from tiny_vlm import tiny_model
+from tiny_vlm import save_folder, tiny_model
 
 from .tiny_clips import TOKENIZER, TYPES_4B, TYPES_8B, tiny_clip
 from .tools import module
@@ -162,6 +162,17 @@ def test_a_judge_is_told_by_weights_questions_and_stored_type_and_not_by_the_typ
     assert asked.unequal(own).keys() == {"name"} and asked.name.startswith(f"{own.name} (questions ")
     assert hosted(clip, CHECKS.replace("| 2", "| 3")).described != asked
     assert hosted(clip, CHECKS.replace("hands |", "fingers |")).described == asked
+
+
+def test_the_same_weights_in_a_folder_are_the_same_judge(model, clip, tmp_path):
+    """As `--judge vlm:FOLDER` loads them, through transformers."""
+    local, judge = module("adaptive_diffusion.estimators.vlm.local"), hosted(clip, CHECKS)
+    questions = judge.estimator.questions
+    alone = local.load(save_folder(model, tmp_path, TOKENIZER), questions)
+    assert module("adaptive_diffusion.gate.judge").Judge.of(alone) == judge.described
+    for height, width in ((333, 500), (96, 800), (64, 64)):
+        image = picture(height, width)
+        assert abs(alone.score(image, WORDS).item() - judge.score(image, [WORDS])[0]) <= 2e-5
 
 
 def test_one_set_of_weights_is_in_memory_and_goes_when_comfyui_frees_it(clip):
