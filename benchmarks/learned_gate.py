@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
-from adaptive_diffusion.gate.interval import Interval
-from adaptive_diffusion.standalone.comparison import told
 
+from adaptive_diffusion.comparison import Interval, told
 from adaptive_diffusion.gate.pairs import prompt_keys
 from adaptive_diffusion.gate.ranking import area
 from benchmarks import learned_parts as parts

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy
 import torch
-from adaptive_diffusion.standalone.comparison import told
 from diffusers import DiffusionPipeline
 from PIL import Image
 
 from adaptive_diffusion.__main__ import main as adaptive_diffusion
+from adaptive_diffusion.comparison import told
 from adaptive_diffusion.distillation import making
 from adaptive_diffusion.distillation.latents import CHUNK
 from adaptive_diffusion.standalone.drawing import draw

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy
 from scipy.stats import binom, norm
 
-from .interval import COVERAGE
+from ..comparison import COVERAGE
 
 LEVELS = 50
 POWER = 0.8

@@ -76,6 +76,20 @@ def test_no_import_runs_up_a_floor(path):
     assert [found for found in imports(path) if (floor_of(found) or 0) > floor] == []
 
 
+def exists(name: str) -> bool:
+    """Whether there is such a module of the pack, or one that may hold the last part of the name."""
+    place = PACK.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file() or place.parent.with_suffix(".py").is_file()
+
+
+def test_every_module_that_is_imported_exists():
+    """Type checkers pass over what they do not find."""
+    ours = {path.name for path in PACK.iterdir() if path.is_dir()}
+    found = {(name_of(path), name) for path in PYTHON for name in imports(path) if name.split(".")[0] in ours}
+    package = {(where, name) for where, name in found if not exists(name) and not exists(name.rpartition(".")[0])}
+    assert sorted(package) == []
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=name_of)
 def test_what_ships_knows_nothing_of_what_does_not(path):
     assert [found for found in imports(path) if found.split(".")[0] in {"training", "benchmarks", "tests"}] == []
