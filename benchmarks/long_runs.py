@@ -93,11 +93,15 @@ def row(count: int, runs: list[Run]) -> list[str]:
 
 
 def queued(client: Client, count: int) -> Iterator[list[str]]:
-    """What the server holds after each of LOOKS parts of `count` graphs, of which each was queued as the last ended."""
+    """What the server holds after each of LOOKS parts of `count` graphs, of which each was queued as the last ended.
+
+    ComfyUI's history, which keeps 20 kB of every graph, is cleared at each look.
+    """
     server, done = str(client.process.pid), 0
     for end in range(count // LOOKS, count + 1, count // LOOKS):
         for number in range(done, end):
             run(client, adaptive_graph(seed=number, steps=2))
+        client.call("/history", {"clear": True})
         yield [str(end), f"{held('VmRSS', server):.0f}"]
         done = end
 
