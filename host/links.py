@@ -77,7 +77,7 @@ def told(value: Any) -> str:
 def _is_pixels(value: Any) -> bool:
     """Whether it is a tensor of floats that has any."""
     dense = isinstance(value, torch.Tensor) and value.layout == torch.strided
-    return dense and value.is_floating_point() and value.numel() > 0
+    return dense and not value.is_meta and value.is_floating_point() and value.numel() > 0
 
 
 def _is_image(value: Any) -> bool:

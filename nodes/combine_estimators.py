@@ -32,7 +32,7 @@ class CombineEstimators(AdaptiveNode):
         )
 
     @classmethod
-    def validate_inputs(cls, table_1, table_2, table_3=None, table_4=None):
+    def validate_inputs(cls, table_1=None, table_2=None, table_3=None, table_4=None):
         return cls.answer(table_path, [table_1, table_2, table_3, table_4])
 
     @classmethod
@@ -48,8 +48,10 @@ class CombineEstimators(AdaptiveNode):
 
 
 def _part(given: dict[str, Any], place: int) -> Part:
-    table = PercentileTable.load(table_path(given[f"table_{place}"]))
-    return Part(given[f"estimator_{place}"], table, given.get(f"weight_{place}", 1.0))
+    name = given.get(f"table_{place}")
+    if name is None:
+        raise ValueError(f"estimator_{place} has no table; choose one as table_{place}")
+    return Part(given[f"estimator_{place}"], PercentileTable.load(table_path(name)), given.get(f"weight_{place}", 1.0))
 
 
 def _inputs(place: int) -> list[io.Input]:

@@ -15,7 +15,7 @@ from ..faults import explained
 from ..rows.conditioning import Conditioning
 from .counting import Evaluations
 
-OWN = "link conditioning that the model's own text encoder gave, and a sampler and sigmas that are made for it"
+OWN = "link conditioning of the model's own text encoder, and a sampler, sigmas and a seed that go with it"
 T = TypeVar("T")
 
 

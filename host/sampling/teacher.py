@@ -12,6 +12,7 @@ from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.decision import GateDecision
 from ...adaptive_diffusion.gate.outcome import kept_instead
 from ...adaptive_diffusion.gate.verdicts import Verdicts
+from ..rows.batches import batch_size
 from ..rows.latents import Latent, check_latent, emptied, fit_to_model, row_noise, take, with_samples
 from .call import Silent
 from .drawing import Drawing, Drawn, draw_all
@@ -39,7 +40,7 @@ def improve(
     without a drawing stay as they are. payer: the id of the node on whose account each image's costs are written.
     progress: as `draw_all` takes it.
     """
-    verdicts = verdicts.fitted([len(latent["samples"]) for latent in inputs["latent"]])
+    verdicts = verdicts.fitted(list(map(batch_size, inputs["latent"])))
     planned = [
         (decision, part, plan(decision, settings, part))
         for decision, settings in zip(verdicts, _settings(verdicts, inputs), strict=True)

@@ -63,16 +63,21 @@ def test_a_list_of_sizes_is_refused_in_the_graph(comfy_app):
 )
 def test_any_exception_is_told_with_the_nodes_name(inner, told, failing, monkeypatch, comfy_app):
     error, types, _ = failing(inner)
-    assert error.startswith(f"Student Sample: sampling failed ({told}); link conditioning that the model's own")
+    assert error.startswith(f"Student Sample: sampling failed ({told}); link conditioning of the model's own")
     assert types == ["ValueError"]
     monkeypatch.undo()
     monkeypatch.setattr(module("nodes.quality_score"), "first_look", lambda *_: (_ for _ in ()).throw(inner))
     assert comfy_app.fails(adaptive_graph()) == f"Quality Score: {told}"
 
 
-def test_a_sentence_of_the_samplers_own_stays_as_it_is(failing):
-    error, types, _ = failing(ValueError("steps is 51"))
-    assert (error, types) == ("Student Sample: steps is 51", ["ValueError"])
+def test_a_sentence_of_ours_stays_as_it_is_at_sampling(comfy_app, monkeypatch):
+    sampling = module("host.sampling.samplers")
+
+    def refuse(*_arguments, **_options):
+        exec("raise ValueError('steps is 51; choose less')", vars(sampling))
+
+    monkeypatch.setattr("comfy.model_base.BaseModel.apply_model", refuse)
+    assert comfy_app.fails(adaptive_graph()) == "Student Sample: steps is 51; choose less"
 
 
 def test_memory_that_ran_out_and_an_interruption_stay_what_comfyui_knows(failing):

@@ -47,6 +47,7 @@ STRANGE = {
     "lists without end": ("gate", "scores", "100 deep", "the scores are neither from Quality Score nor a list of"),
     "scores that no float holds": ("gate", "scores", "10**400|1", "the score of image 0 is inf; check the image"),
     "digits without end": ("gate", "reject_indices", "image numbers far out", "reject_indices is '999"),
+    "a nested latent": ("teacher", "latent", "nested latent", "the latent is nested (audio with video), which has no"),
     "sigmas of nothing": (
         "teacher",
         "sigmas",
@@ -159,10 +160,29 @@ def test_a_choice_that_is_no_name_is_refused_and_nothing_is_raised(comfy_app, ta
 
 
 @pytest.mark.parametrize(
-    "kind", ["AdaptiveBestOfN", "AdaptiveLCMGuidance", "AdaptiveLoadEstimator", "AdaptiveLoadPrompts"]
+    "kind", ["AdaptiveBestOfN", "AdaptiveCombineEstimators", "AdaptiveLCMGuidance", "AdaptiveLoadEstimator"]
 )
 def test_a_node_without_its_inputs_is_refused_by_comfyui(comfy_app, kind):
     with pytest.raises(Refused):
         comfy_app.run(keep({"alone": node(kind)}, value=["alone", 0]))
     told = [error["type"] for one in comfy_app.refused.values() for error in one["errors"]]
     assert "required_input_missing" in told and list(refusal_faults(comfy_app.refused)) == []
+
+
+def test_a_seed_that_the_sampler_cannot_count_on_from_is_one_sentence(comfy_app):
+    """On processors ComfyUI's ancestral samplers draw with the seed and 1, which no generator takes."""
+    graph = changed(adaptive_graph(seed=2**64 - 1, steps=2), "student", sampler_name="euler_ancestral")
+    told = "Student Sample: sampling failed (ValueError: Overflow when unpacking long long); link conditioning of"
+    assert comfy_app.fails(graph).startswith(told)
+    assert comfy_app.run(changed(graph, "student", sampler_name="euler")).error is None
+
+
+def test_an_estimator_without_its_table_is_one_sentence(comfy_app):
+    tables = {f"table_{place}": "Demo" for place in (1, 2)} | {f"weight_{place}": 1.0 for place in (1, 2)}
+    estimators = {f"estimator_{place}": ["estimator", 0] for place in (1, 2, 3)}
+    graph = {
+        "estimator": node("AdaptiveLoadEstimator", estimator="demo"),
+        "combined": node("AdaptiveCombineEstimators", **tables, **estimators),
+    }
+    error = comfy_app.fails(keep(graph, combined=["combined", 0]))
+    assert error == "Combine Estimators: estimator_3 has no table; choose one as table_3"
