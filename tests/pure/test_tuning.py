@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy
 import pytest
 
+from adaptive_diffusion.gate.fitting import left_out
 from adaptive_diffusion.gate.journal import Journal
+from adaptive_diffusion.gate.routing import LEARNED
 from adaptive_diffusion.gate.student import Student
 from adaptive_diffusion.gate.teacher import Teacher
 from adaptive_diffusion.gate.tuned import gate_of, preset_of
@@ -138,6 +140,19 @@ def test_the_pairs_of_the_chosen_setting_are_those_of_its_images(tmp_path):
     about = pairs.about
     assert (about.student.steps, about.teacher.steps) == (setting.student.student_steps, setting.teacher.teacher_steps)
     assert (about.teacher.strategy, about.teacher.rollback, about.judge.name) == ("refine", 0.7, "oracle")
+
+
+@pytest.mark.parametrize("k", [10, 20, 40])
+def test_the_learned_gate_sends_whom_fits_that_left_them_out_find_worst(tmp_path, k):
+    found = tuned(tmp_path)
+    learned = [point for point in found.points if (point.name, point.k) == (LEARNED, k)]
+    assert learned
+    for point in learned:
+        pairs = found.pairs(point.setting, "mine")
+        sent = numpy.argsort(-left_out(pairs).log_odds)[: COUNT * k // 100]
+        quality = pairs.judged[:, 0].copy()
+        quality[sent] = pairs.judged[sent, 1]
+        assert (point.quality[pairs.numbers] == quality).all()
 
 
 def test_the_preset_holds_the_settings_that_were_chosen(tmp_path):
