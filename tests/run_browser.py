@@ -94,7 +94,7 @@ def material() -> dict[str, Any]:
 
 def graded(graph: Graph) -> Graph:
     """The same with the exact grader's named checks, on a scene that one step often gets wrong."""
-    caption = "a red square left of a red circle and a purple cross below on sky"
+    caption = "a purple triangle left of a yellow triangle and a red square below on black"
     graph = changed({**graph, "estimator": node("TestGrader")}, "student", steps=1)
     for name in ("student_prompt", "teacher_prompt"):
         graph = changed(graph, name, text=caption)

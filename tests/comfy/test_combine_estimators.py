@@ -9,7 +9,7 @@ from .tiny_clips import tiny_clip
 from .tools import module
 from .vision_tools import hosted, weights
 
-CAPTION = "a red square left of a red circle and a purple cross below on sky"
+CAPTION = "a purple triangle left of a yellow triangle and a red square below on black"
 BATCH = 16
 
 
@@ -52,7 +52,7 @@ def percentiles(table, path, values):
     return torch.from_numpy(table.load(path).percentiles_of(list(values)))
 
 
-def test_scores_are_means_of_percentiles_by_weight_and_answers_are_passed_on(comfy_app, calibrated, tables):
+def test_scores_are_means_of_percentiles_by_weight_and_answers_are_passed_on(calibrated, comfy_app, tables):
     run = comfy_app.run(combining())
     assert run.error is None
     [scores] = run.kept["combined"]
@@ -64,7 +64,7 @@ def test_scores_are_means_of_percentiles_by_weight_and_answers_are_passed_on(com
     assert f"grader was asked about {BATCH} of {BATCH} images: 0 spared" in run.texts["combined"]
 
 
-def test_the_costly_one_is_asked_only_about_what_is_open_and_the_node_says_so(comfy_app, calibrated, tables):
+def test_the_costly_one_is_asked_only_about_what_is_open_and_the_node_says_so(calibrated, comfy_app, tables):
     run = comfy_app.run(combining(open_from=10.0, open_to=40.0))
     assert run.error is None
     demo = percentiles(calibrated, module("adaptive_diffusion.bundled").TABLES / "Demo.json", run.kept["demo"])
@@ -78,14 +78,14 @@ def test_the_costly_one_is_asked_only_about_what_is_open_and_the_node_says_so(co
     assert [values[i] for i in range(BATCH) if not asked[i]] == pytest.approx(demo[~torch.tensor(asked)].tolist())
 
 
-def test_a_judge_of_one_prompt_for_all_images_and_four_in_one(comfy_app, calibrated):
+def test_a_judge_of_one_prompt_for_all_images_and_four_in_one(calibrated, comfy_app):
     more = {f"{name}_{i}": value for i in (3, 4) for name, value in (("estimator", ["grader", 0]), ("table", "graded"))}
     run = comfy_app.run(combining(**more, weight_3=2.0, weight_4=1.0))
     assert run.error is None
     assert run.kept["combined"][0].estimator == "1 Demo + 3 grader + 2 grader + 1 grader"
 
 
-def test_a_combination_has_a_table_of_its_own(comfy_app, calibrated, tables):
+def test_a_combination_has_a_table_of_its_own(calibrated, comfy_app, tables):
     made = combining() | {"own": node("AdaptiveTableFromScores", scores=["combined", 0], name="both")}
     assert comfy_app.run(made).error is None
     gated = {"gate": node("AdaptiveThresholdGate", scores=["combined", 0], table="both", k=50.0)}
@@ -113,7 +113,7 @@ def test_a_combination_has_a_table_of_its_own(comfy_app, calibrated, tables):
         ({"open_from": 60.0, "open_to": 10.0}, "open_from is 60 and open_to 10; let them leave a range between them"),
     ],
 )
-def test_what_cannot_be_combined(comfy_app, calibrated, settings, told):
+def test_what_cannot_be_combined(calibrated, comfy_app, settings, told):
     assert comfy_app.fails(combining(**settings)).startswith(f"Combine Estimators: {told}")
 
 
@@ -128,7 +128,7 @@ def test_a_table_without_raw_scores_has_no_percentiles():
     )
 
 
-def test_a_changed_table_is_read_again(comfy_app, calibrated, tables):
+def test_a_changed_table_is_read_again(calibrated, comfy_app, tables):
     assert comfy_app.run(combining()).error is None
     assert "both" not in comfy_app.run(combining()).executed
     path = tables / "graded.json"

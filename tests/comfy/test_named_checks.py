@@ -8,7 +8,7 @@ from graphs import adaptive_graph, changed, node
 
 from .tools import module
 
-CAPTION = "a red square left of a red circle and a purple cross below on sky"
+CAPTION = "a purple triangle left of a yellow triangle and a red square below on black"
 BATCH = 24
 
 
@@ -31,7 +31,7 @@ def test_reasons_are_the_graders_own_findings(comfy_app):
     run = comfy_app.run(graded())
     assert run.error is None
     findings = own_findings(run.kept["images"][0])
-    assert len({tuple(each) for each in findings}) > 2
+    assert len({tuple(each) for each in findings}) > 1
     record = json.loads(run.kept["record"][0])
     assert [entry["reasons"] for entry in record] == findings
     assert [[name for name, yes in entry["checks"].items() if yes < 0.5] for entry in record] == findings

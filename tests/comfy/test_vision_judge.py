@@ -1,5 +1,6 @@
 """A text encoder of ComfyUI as a judge, against transformers on the same tiny random weights."""
 
+import importlib
 import json
 
 import comfy.model_management
@@ -166,7 +167,8 @@ def test_a_judge_is_told_by_weights_questions_and_stored_type_and_not_by_the_typ
 
 def test_the_same_weights_in_a_folder_are_the_same_judge(model, clip, tmp_path):
     """As `--judge vlm:FOLDER` loads them, through transformers."""
-    local, judge = module("adaptive_diffusion.estimators.vlm.local"), hosted(clip, CHECKS)
+    local = importlib.import_module(f"{module('adaptive_diffusion.estimators.vlm').__name__}.local")
+    judge = hosted(clip, CHECKS)
     questions = judge.estimator.questions
     alone = local.load(save_folder(model, tmp_path, TOKENIZER), questions)
     assert module("adaptive_diffusion.gate.judge").Judge.of(alone) == judge.described
