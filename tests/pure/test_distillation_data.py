@@ -132,7 +132,7 @@ def asked(base: Path, out: Path, *more: str, layout: str = "SD1.5") -> list[str]
 
 
 SENTENCES = {
-    "size": (["--size=33"], "size is 33x33, but the teacher's autoencoder takes multiples of 2; give 32x32"),
+    "size": (["--size=33"], "--size is 33; choose a multiple of 8"),
     "guidance": (["--guidance", "0.5", "2"], "guidance is 0.5 to 2; give the lower scale first"),
     "guidance turned": (["--guidance", "5", "2"], "guidance is 5 to 2; give the lower scale first"),
     "guidance nan": (["--guidance", "nan", "2"], "guidance is nan to 2; give the lower scale first"),

@@ -251,7 +251,7 @@ def test_the_scheduler_is_its_own_again_afterwards_also_when_drawing_failed():
         ({"rollback_scale": "strength"}, "no rollback scale 'strength'; choose one of schedule, variance, official,"),
         ({"rollback_scale": "schedule", "sigma": 0}, "rollback is 0; in scale 'schedule' choose a value above 0"),
         ({"rollback_scale": "variance", "sigma": 1.5}, "rollback is 1.5; in scale 'variance' choose .* at most 1$"),
-        ({"rollback_scale": "model sigma", "sigma": float("nan")}, "rollback is nan"),
+        ({"rollback_scale": "model sigma", "sigma": float("nan")}, "sigma is nan; choose a finite number"),
     ],
 )
 def test_a_rollback_outside_its_scale_is_refused_before_anything_is_drawn(monkeypatch, options, complaint):

@@ -317,8 +317,12 @@ def test_the_oracle_judges_without_what_only_the_repository_has(right, monkeypat
 
 def test_what_is_missing_in_an_image_is_wrong():
     blank = numpy.full((64, 64, 3), 246, dtype=numpy.uint8)
-    for caption, share in (("a small green circle on white", 0.2), ("a red cross above a red cross on sky", 0.0)):
-        assert grade(blank, read_caption(caption)) == Grade(False, share)
+    things = ("count", "colour", "shape", "place")
+    for caption, share, wrong in (
+        ("a small green circle on white", 0.2, things),
+        ("a red cross above a red cross on sky", 0.0, ("background", *things)),
+    ):
+        assert grade(blank, read_caption(caption)) == Grade(False, share, wrong)
 
 
 def test_evaluating_changes_nothing_not_even_a_half_written_record(right, capsys):

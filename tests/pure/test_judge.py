@@ -117,7 +117,7 @@ def task(judge: Judge) -> Task:
 
 def score(starts):
     for first in starts:
-        yield first, [float(first)]
+        yield first, {"scores": [float(first)]}
 
 
 def stopped(starts):
