@@ -18,9 +18,9 @@ def record(
     nodes: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
     """One JSON-ready dict per image: index, prompt, seed, score, table, threshold, verdict (a word of `outcome`), taken
-    (whether the improved image is the final one), final_score, steps, evaluations of a network. What is unknown or not
-    finite is None. Of a judge that is asked questions also probability (of Yes to that on the prompt), checks (of each)
-    and reasons.
+    (whether the improved image is the final one), final_score, steps, evaluations of a network, risk (of which the
+    threshold is then; None where a score decided). What is unknown or not finite is None. Of a judge that is asked
+    questions also probability (of Yes to that on the prompt), checks (of each) and reasons.
 
     seeds: one per image, else the student's. final_scores: one per rejected image, in order, or one per image.
     teacher_steps: of a rejected image whose teacher did not tell what it took. first: the first image's index.
@@ -44,6 +44,7 @@ def record(
             "final_score": finals[i].score,
             "steps": costs[i][0],
             "evaluations": costs[i][1],
+            "risk": decision.risks[i] if decision.risks else None,
             **_answers(answers[i]),
         }
         for i, score in enumerate(decision.scores.values)

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
-from ..host.files.tables import table_choices, table_states
+from ..host.files.tables import gauge_states, table_choices
 from ..host.node import AdaptiveNode, EstimatorLink, ScoresLink, StudentInfoLink, TableLink
 from ..host.searching import Rule, calibrated, search
 from ..host.shown import show_text
@@ -42,7 +42,7 @@ class BestOfN(AdaptiveNode):
 
     @classmethod
     def fingerprint_inputs(cls, table, **_linked):
-        return table_states(table)
+        return gauge_states(table)
 
     @classmethod
     def run(cls, vae, estimator, prompt, table, k, candidates, percentile_table=None, max_batch=16, **drawing):

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..host.combined import CombinedEstimator, Part
-from ..host.files.tables import table_choices, table_path, table_states
+from ..host.files.tables import gauge_states, table_choices, table_path
 from ..host.node import AdaptiveNode, EstimatorLink
 
 PLACES = (1, 2, 3, 4)
@@ -37,7 +37,7 @@ class CombineEstimators(AdaptiveNode):
 
     @classmethod
     def fingerprint_inputs(cls, table_1, table_2, table_3=None, table_4=None, **_others):
-        return table_states([table for table in (table_1, table_2, table_3, table_4) if table])
+        return gauge_states([table for table in (table_1, table_2, table_3, table_4) if table])
 
     @classmethod
     def run(cls, open_from=0.0, open_to=100.0, **given):

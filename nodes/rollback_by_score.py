@@ -30,7 +30,8 @@ class RollbackByScore(AdaptiveNode):
                     min=0.001,
                     max=1000.0,
                     step=0.1,
-                    tooltip="How far under the threshold `far` is reached, in units of the score. More changes less.",
+                    tooltip="How far under the threshold `far` is reached, in units of the score; where a learned gate "
+                    "decided, how far the risk lies over it. More changes less.",
                 ),
             ],
             outputs=[

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.cost import SAMPLERS
 from ..host.files.outlines import outlines
-from ..host.files.tables import THIS_RUN, check_table, table_choices, table_states
+from ..host.files.tables import THIS_RUN, check_gauge, gauge_choices, gauge_states
 from ..host.gate import judge, payload, summary, threshold_of
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, StudentInfoLink, TableLink, node_id
 from ..host.shown import show_text
@@ -20,8 +20,9 @@ class ThresholdGate(AdaptiveNode):
     def define_schema(cls):
         return cls.schema(
             node_id="AdaptiveThresholdGate",
-            description="Rejects the images whose score lies under the k-th percentile of the student's scores.",
-            search_aliases=["threshold", "filter", "percentile"],
+            description="Rejects the images whose score lies under the k-th percentile of the student's scores, or "
+            "those that a learned gate expects the teacher to improve.",
+            search_aliases=["threshold", "filter", "percentile", "learned gate", "risk"],
             has_intermediate_output=True,
             hidden=[io.Hidden.unique_id],
             inputs=[
@@ -33,17 +34,20 @@ class ThresholdGate(AdaptiveNode):
                     display_name="decision", is_output_list=True, tooltip="Who is kept and who goes to the teacher."
                 ),
                 io.Boolean.Output(display_name="any_rejected", tooltip="Whether the teacher is needed at all."),
-                io.Float.Output(display_name="threshold", tooltip="The score under which images are rejected."),
+                io.Float.Output(
+                    display_name="threshold",
+                    tooltip="The score under which images are rejected; of a learned gate, the risk over which.",
+                ),
             ],
         )
 
     @classmethod
     def validate_inputs(cls, table=()):
-        return cls.answer(check_table, table)
+        return cls.answer(check_gauge, table)
 
     @classmethod
     def fingerprint_inputs(cls, table, **_linked):
-        return table_states(table)
+        return gauge_states(table)
 
     @classmethod
     def run(cls, scores, student=(None,), follow=False, **rules):
@@ -65,10 +69,11 @@ def _judging_inputs() -> list[io.Input]:
         ),
         io.Combo.Input(
             "table",
-            options=table_choices(),
+            options=gauge_choices(),
             default=THIS_RUN,
             extra_dict={"outlines": outlines()},
-            tooltip="Which scores the percentile is taken of: those of this run, or a calibrated table.",
+            tooltip="What the percentile is taken of: the scores of this run, those of a calibrated table, or the "
+            "risks of a learned gate, which knows the prompt and the teacher.",
         ),
         io.Float.Input(
             "k",
@@ -80,9 +85,9 @@ def _judging_inputs() -> list[io.Input]:
             extra_dict={"samplers": SAMPLERS},
             tooltip="The share to improve. 0 keeps all and never loads the teacher, 100 improves all.",
         ),
-        TableLink.Input("percentile_table", optional=True, tooltip="Used instead of the table chosen above."),
+        TableLink.Input("percentile_table", optional=True, tooltip="A table or gate, used instead of the one above."),
         StudentInfoLink.Input(
-            "student", optional=True, tooltip="Link it to be told when the table was made for another student."
+            "student", optional=True, tooltip="Link it to be told when table or gate was made for another student."
         ),
     ]
 
@@ -94,7 +99,8 @@ def _advanced_inputs() -> list[io.Input]:
             optional=True,
             advanced=True,
             extra_dict={"forceInput": True},
-            tooltip="A score to use as the threshold, whatever the table and k say. A higher one rejects more.",
+            tooltip="A score to use as the threshold, whatever the table and k say. A higher one rejects more. With a "
+            "learned gate chosen, a risk from 0 to 1; a higher one rejects less.",
         ),
         io.String.Input(
             "reject_indices",
@@ -112,5 +118,18 @@ def _advanced_inputs() -> list[io.Input]:
             tooltip="On: the table is only the start; the scores of your own images then move the threshold, so that "
             "the share improved stays at k whatever you draw. What was seen is kept in a file in the "
             "user folder; the help page says where.",
+        ),
+        io.Float.Input(
+            "keep_safe",
+            display_name="Keep only what is safe (%)",
+            default=0.0,
+            min=0.0,
+            max=50.0,
+            step=0.5,
+            optional=True,
+            advanced=True,
+            tooltip="With a learned gate, in the place of k: of the images you keep, at most this share would have "
+            "been improved, 95 % sure, for prompts like those it was fitted to. Lower sends more to the teacher; 0 is "
+            "off.",
         ),
     ]

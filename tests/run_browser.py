@@ -20,6 +20,8 @@ from graphs import Graph, adaptive_graph, calibration_graph, changed, demo_promp
 from adaptive_diffusion.gate.best_of_n import expected_candidates
 from adaptive_diffusion.gate.confidence import confidence
 from adaptive_diffusion.gate.cost import SAMPLERS, Costs, evaluations
+from adaptive_diffusion.gate.gauge import sureness
+from adaptive_diffusion.gate.learned import LearnedGate
 from adaptive_diffusion.gate.percentiles import PercentileTable
 
 TESTS = PACK / "tests" / "browser"
@@ -70,6 +72,7 @@ def playwright() -> Path | None:
 def material() -> dict[str, Any]:
     """Graphs to load, and what the pack itself computes for what the pictures must show."""
     table = PercentileTable.load(PACK / "percentiles" / "Demo.json")
+    gate = LearnedGate.load(PACK / "percentiles" / "Demo gate.safetensors")
     graph = adaptive_graph(k=30, batch=5, steps=6)
     graph["report"] = node("AdaptiveReport", images=["student_images", 0], decision=["gate", 0])
     graph = changed(graph, "report", final_images=["merge", 0])
@@ -80,6 +83,7 @@ def material() -> dict[str, Any]:
         "graded": graded(graph),
         "calibration": calibration_graph("new", demo_prompts(40), batch=8),
         "demo": {k: {"tau": table.threshold(k), "interval": confidence(table.scores, k).threshold} for k in KS},
+        "learned": {k: {"tau": gate.threshold(k), "interval": sureness(gate, k).threshold} for k in KS},
         "cost": {k: [Costs(2, 6).average(k), Costs(2, 12).average(k)] for k in KS},
         "costs": list(costs(graph)),
         "evaluations": [

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from ..numeric import IMAGES, PERCENT
 from ..prompts import described, prompt_seeds, repeated
+from ..quoting import quoted
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, add_teacher, among, fill, pipeline_settings
 from .reading import prompts_of, warn_of_cut
 from .sharing import add_sharing, draw_shards
 
 if TYPE_CHECKING:
-    from ..gate.percentiles import PercentileTable
+    from ..gate.gauge import Gauge
     from ..standalone.drawing import Pipeline
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
 
 REMEMBERED = (
     *("student", "student_steps", "student_cfg", "teacher", "teacher_steps", "teacher_cfg", "strategy", "sigma"),
-    *("rollback_scale", "k", "table", "estimator", "negative", "size", "batch", "dtype"),
+    *("rollback_scale", "k", "table", "estimator", "negative", "size", "batch", "dtype", "gate"),
 )
 
 
@@ -42,6 +43,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_teacher(parser)
     add_estimator(parser)
     parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
+    parser.add_argument(
+        "--gate",
+        metavar="FILE",
+        help="learned gate, in the place of a table: a bundled one's name, or a file (the demo's: 'Demo gate')",
+    )
     parser.add_argument("--k", type=among(PERCENT), default=50.0, help="percent of the images to improve (%(default)g)")
     parser.set_defaults(run=run)
 
@@ -53,14 +59,14 @@ def run(chosen: argparse.Namespace) -> str:
     _complete(chosen)
     models.check(chosen.student, chosen.teacher)
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
-    table = models.load_table(chosen.table) if chosen.table else None
-    about = _about(chosen, prompts, table)
+    gauge = _gauge(chosen)
+    about = _about(chosen, prompts, gauge)
     if chosen.shard or chosen.cluster:
-        make = partial(_pipeline, chosen, []) if chosen.cluster else partial(_checked_pipeline, chosen, prompts, table)
-        return draw_shards(chosen, about, prompts, make, {"table": table, **_settings(chosen)})
+        make = partial(_pipeline, chosen, []) if chosen.cluster else partial(_checked_pipeline, chosen, prompts, gauge)
+        return draw_shards(chosen, about, prompts, make, {"table": gauge, **_settings(chosen)})
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
-            _draw(chosen, kept, prompts, table)
+            _draw(chosen, kept, prompts, gauge)
         return _summary(kept)
 
 
@@ -73,21 +79,35 @@ def _prompts(chosen: argparse.Namespace) -> list[str]:
     return repeated(prompts_of(chosen, any_number), chosen.pictures, any_number)
 
 
+def _gauge(chosen: argparse.Namespace) -> "Gauge | None":
+    """What the threshold is taken of."""
+    from ..standalone import models
+
+    if chosen.gate:
+        return models.load_gate(chosen.gate)
+    return models.load_table(chosen.table) if chosen.table else None
+
+
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
     from ..standalone import models
     from ..standalone.settings import of_rollback
 
     if chosen.student == models.DEMO:
-        fill(chosen, {"teacher": models.DEMO, "estimator": models.DEMO, "table": "Demo"})
+        fill(chosen, {"teacher": models.DEMO, "estimator": models.DEMO})
+        fill(chosen, {} if chosen.gate else {"table": "Demo"})
+    if chosen.table and chosen.gate:
+        raise ValueError(
+            f"both a table ({quoted(chosen.table)}) and a gate ({quoted(chosen.gate)}) are to decide; name one of them"
+        )
     if chosen.estimator is None:
         raise ValueError("nothing scores the images; name an estimator's file with --estimator")
     if chosen.teacher is None and chosen.k != 0:
         raise ValueError(f"k is {chosen.k:g}, but there is no teacher; name its folder with --teacher, or choose --k 0")
-    if chosen.table is None and chosen.k not in (0, 100):
+    if chosen.table is None and chosen.gate is None and chosen.k not in (0, 100):
         raise ValueError(
             "the threshold must be known before the last image is drawn; name a percentile table with --table "
-            "(calibrate makes one), or choose --k 0 or --k 100"
+            "(calibrate makes one) or a learned gate with --gate, or choose --k 0 or --k 100"
         )
     student, teacher = models.settings(chosen.student, "student"), models.settings(chosen.teacher, "teacher")
     fill(chosen, {"student_steps": student["steps"], "student_cfg": student["cfg"], "sigma": teacher["rollback"]})
@@ -98,35 +118,35 @@ def _complete(chosen: argparse.Namespace) -> None:
     of_rollback(chosen.strategy, chosen.teacher_steps, chosen.sigma, chosen.rollback_scale)
 
 
-def _about(chosen: argparse.Namespace, prompts: list[str], table: "PercentileTable | None") -> dict[str, Any]:
+def _about(chosen: argparse.Namespace, prompts: list[str], gauge: "Gauge | None") -> dict[str, Any]:
     """What must be the same for a run to go on where another stopped."""
-    threshold = table.threshold(chosen.k) if table else math.inf
+    threshold = gauge.threshold(chosen.k) if gauge else math.inf
     remembered = {name: getattr(chosen, name) for name in REMEMBERED}
     finite = threshold if math.isfinite(threshold) else None
     return {"prompts": described(prompts, chosen.seed), **remembered, "threshold": finite}
 
 
-def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], table: "PercentileTable | None") -> None:
+def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], gauge: "Gauge | None") -> None:
     from tqdm import tqdm
 
     from ..standalone.generation import generate
 
-    pipeline = _checked_pipeline(chosen, prompts, table)
+    pipeline = _checked_pipeline(chosen, prompts, gauge)
     seeds = prompt_seeds(chosen.seed, kept.total)
     with tqdm(total=kept.total, initial=kept.total - kept.missing, unit="image", disable=None) as bar:
-        for records in generate(pipeline, kept, prompts, seeds, {"table": table, **_settings(chosen)}):
+        for records in generate(pipeline, kept, prompts, seeds, {"table": gauge, **_settings(chosen)}):
             bar.update(len(records))
 
 
 def _checked_pipeline(
-    chosen: argparse.Namespace, prompts: list[str], table: "PercentileTable | None"
+    chosen: argparse.Namespace, prompts: list[str], gauge: "Gauge | None"
 ) -> "AdaptiveDiffusionPipeline":
-    """What draws, once it is known that the table is its estimator's; it is told which prompts are cut."""
-    from ..gate.judge import Judge
+    """What draws, once it is known that table or gate is its estimator's; it is told which prompts are cut."""
+    from ..gate.gauge import check_estimator
 
     pipeline = _pipeline(chosen, [*prompts, chosen.negative or ""])
-    if table:
-        table.check_estimator(Judge.of(pipeline.estimator))
+    if gauge:
+        check_estimator(gauge, pipeline.estimator)
     warn_of_cut(pipeline.estimator.cut(prompts))
     return pipeline
 

@@ -30,6 +30,7 @@ from ..comparison import COVERAGE
 Scores = Sequence[float] | numpy.ndarray
 _TAIL = (1 - COVERAGE) / 2
 _TAIL_OF_THREE = (1 - COVERAGE) / 3
+_MORE = {"scores": "prompts", "pairs": "pairs"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Confidence:
     prompts_to_halve: how many scores more make the second half as wide.
     reachable: where equal scores keep that share from being k, the two nearest shares of the table's scores that a
     threshold can reject, in percent; else empty.
+    counted: what the count is of: scores, or the pairs of a learned gate, whose threshold is a risk.
     """
 
     count: int
@@ -48,12 +50,13 @@ class Confidence:
     rejected: tuple[float, float]
     prompts_to_halve: int
     reachable: tuple[float, ...] = ()
+    counted: str = "scores"
 
     def __str__(self) -> str:
         return (
-            f"from {self.count} scores: {COVERAGE:.0%} sure that it belongs between {self.threshold[0]:.3f} and "
-            f"{self.threshold[1]:.3f}, and that {self.rejected[0]:.1f} to {self.rejected[1]:.1f} % of new images "
-            f"will be rejected; {self.prompts_to_halve} more prompts would halve that"
+            f"from {self.count} {self.counted}: {COVERAGE:.0%} sure that it belongs between {self.threshold[0]:.3f} "
+            f"and {self.threshold[1]:.3f}, and that {self.rejected[0]:.1f} to {self.rejected[1]:.1f} % of new images "
+            f"will be rejected; {self.prompts_to_halve} more {_MORE[self.counted]} would halve that"
         )
 
 

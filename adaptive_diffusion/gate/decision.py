@@ -101,7 +101,8 @@ class QualityScores:
 class GateDecision:
     """Which images of a batch go to the teacher.
 
-    rejected: positions in `scores`, ascending. threshold: NaN where the verdicts were given by hand.
+    rejected: positions in `scores`, ascending. threshold: of the scores, or of the risks where there are any; NaN where
+    the verdicts were given by hand. risks: what a learned gate makes of each score, 0..1; empty where a score decided.
     taken: the rejected positions whose improved image a merge took; None before one.
     outcomes: what became of each image, written by the nodes that follow; shared by all copies.
     """
@@ -114,6 +115,7 @@ class GateDecision:
     student: Student | None = None
     taken: tuple[int, ...] | None = None
     outcomes: tuple[Outcome, ...] = field(default=(), compare=False, repr=False)
+    risks: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.outcomes:
@@ -151,6 +153,13 @@ class GateDecision:
         if self.failed(image, nodes):
             return FAILED
         return REJECTED if image in self.rejected else ACCEPTED
+
+    @property
+    def merits(self) -> tuple[tuple[float, ...], float]:
+        """A number for each image, higher is better, and what it was rejected under: scores, or risks turned round."""
+        if self.risks:
+            return tuple(-risk for risk in self.risks), -self.threshold
+        return self.scores.values, self.threshold
 
     @property
     def bills(self) -> list[dict[str, Spent]]:
@@ -206,9 +215,16 @@ def decide(
     table: str = "",
     k: float | None = None,
     student: Student | None = None,
+    risks: Sequence[float] = (),
 ) -> GateDecision:
-    """Reject every score strictly below `threshold`; a tie keeps the student's image (Algorithm 1, line 2)."""
+    """Reject every score strictly below `threshold` (Algorithm 1, line 2), or where there are `risks` (B,), every image
+    whose risk lies strictly above it; a tie keeps the student's image. ValueError for a number that is none.
+    """
     if math.isnan(threshold):
         raise ValueError("the threshold is not a number; give a finite one")
-    rejected = tuple(i for i, value in enumerate(scores.values) if value < threshold)
-    return GateDecision(scores, threshold, rejected, table, k, student)
+    for row, risk in enumerate(risks):
+        if not math.isfinite(risk):
+            raise ValueError(f"the risk of image {row} is {risk}; check the image and the gate's file")
+    judged = GateDecision(scores, threshold, (), table, k, student, risks=tuple(map(float, risks)))
+    merits, least = judged.merits
+    return replace(judged, rejected=tuple(i for i, merit in enumerate(merits) if merit < least))

@@ -12,7 +12,8 @@ LEVELS = 4
 class RollbackByScore:
     """A straight line through two points: `near` right below the threshold, `far` at `distance` below it and beyond.
 
-    near, far: rollback values in the teacher's scale. distance: in units of the score, above 0.
+    near, far: rollback values in the teacher's scale. distance: above 0, in units of the score; of the risk, where a
+    learned gate decided.
     """
 
     near: float
@@ -39,5 +40,5 @@ class RollbackByScore:
 
     def of(self, decision: GateDecision) -> list[float]:
         """The rollback of every image of a batch; 0, which keeps it, of those that were accepted."""
-        scores = enumerate(decision.scores.values)
-        return [self(score, decision.threshold) if i in decision.rejected else 0.0 for i, score in scores]
+        merits, threshold = decision.merits
+        return [self(merit, threshold) if i in decision.rejected else 0.0 for i, merit in enumerate(merits)]

@@ -153,12 +153,17 @@ def _joined(every: Sequence[tuple[GateDecision, int]], scores: QualityScores) ->
         student=_student([(decision.student, decision.scores.rows.numbers[place]) for decision, place in every]),
         taken=_taken(every),
         outcomes=tuple(decision.outcomes[place] for decision, place in every),
+        risks=_risks(every),
     )
 
 
 def _student(every: Sequence[tuple[Student | None, int]]) -> Student | None:
     known = [(student, row) for student, row in every if student]
     return Student.of_images(known) if len(known) == len(every) else None
+
+
+def _risks(every: Sequence[tuple[GateDecision, int]]) -> tuple[float, ...]:
+    return tuple(each.risks[place] for each, place in every) if all(each.risks for each, _ in every) else ()
 
 
 def _taken(every: Sequence[tuple[GateDecision, int]]) -> tuple[int, ...] | None:

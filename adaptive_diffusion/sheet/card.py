@@ -41,7 +41,8 @@ class SheetRow:
 
     student, final: a PIL image or an array (H, W, 3), uint8 or floats in 0..1. final: what came out, the student's
     own image where it was kept. final_score: the final image's, None where it was not scored. failed: whether the
-    teacher made nothing of a rejected one. reasons: the checks that the student's image failed.
+    teacher made nothing of a rejected one. reasons: the checks that the student's image failed. risk: 0..1, that the
+    teacher's image is better; None where no learned gate decided.
     """
 
     prompt: str
@@ -52,19 +53,19 @@ class SheetRow:
     final_score: float | None = None
     failed: bool = False
     reasons: Sequence[str] = ()
+    risk: float | None = None
 
     @property
     def pill(self) -> tuple[str, str, str]:
-        """Its verdict, and the colours of the letters and of what is behind them."""
-        if self.failed:
-            return TEACHER_FAILED
-        return TO_TEACHER if self.rejected else KEPT
+        """Its verdict with the risk it rests on, and the colours of the letters and of what is behind them."""
+        text, ink, fill = TEACHER_FAILED if self.failed else TO_TEACHER if self.rejected else KEPT
+        return (text if self.risk is None else f"{text}, risk {self.risk:.0%}", ink, fill)
 
 
 def sheet_row(entry: Mapping[str, Any], student: Any, final: Any) -> SheetRow:
     """The row of a record's entry (see report.py) and both pictures."""
     rejected, failed = entry["verdict"] != ACCEPTED, entry["verdict"] == FAILED
-    told = (rejected, final, entry["final_score"], failed, entry.get("reasons", ()))
+    told = (rejected, final, entry["final_score"], failed, entry.get("reasons", ()), entry.get("risk"))
     return SheetRow(entry["prompt"], student, entry["score"], *told)
 
 

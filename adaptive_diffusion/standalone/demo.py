@@ -22,7 +22,7 @@ from .. import estimators
 from ..bundled import DEMO_MODELS, TABLES
 from ..estimators import Estimator
 from ..files import write_atomically
-from ..gate.percentiles import PercentileTable
+from ..gate.learned import LearnedGate
 from ..quoting import quoted
 from ..report import record
 from ..sheet import ContactSheet, SheetRow, sheet_row
@@ -30,7 +30,7 @@ from ..vocabulary import check_words
 from .identity import DEMO_NAME
 from .pipeline import AdaptiveDiffusionPipeline, AdaptiveResult
 
-TABLE = TABLES / "Demo.json"
+GATE = TABLES / "Demo gate.safetensors"
 TinyVae: Any = AutoencoderTiny  # diffusers loads its classes lazily, so that type checkers do not see them
 NAMES = {"student_unet": DEMO_NAME, "unet": "teacher"}
 K = 30
@@ -49,7 +49,7 @@ PROMPTS = (
     "a blue circle left of a blue cross and a purple square above on sky",
     "a red square left of a red circle and a purple cross below on sky",
 )
-TITLE = """The student draws, the estimator scores, the teacher improves the worst
+TITLE = """The student draws, the estimator scores, the gate foresees what the teacher improves
 Tiny 64 px demo models: they show the mechanism, not the quality."""
 
 
@@ -115,7 +115,8 @@ def _draw() -> tuple[AdaptiveResult, list[float]]:
     """The demo's images, and the estimator's scores of the improved ones."""
     student, teacher = settings()["student"], settings()["teacher"]
     estimator = load_estimator()
-    pipeline = AdaptiveDiffusionPipeline(estimator, load_student(), load_teacher)
+    gate = LearnedGate.load(GATE) if GATE.exists() else None
+    pipeline = AdaptiveDiffusionPipeline(estimator, load_student(), load_teacher, gate)
     result = pipeline(
         PROMPTS,
         num_inference_steps_student=student["steps"],
@@ -125,7 +126,6 @@ def _draw() -> tuple[AdaptiveResult, list[float]]:
         sigma=teacher["rollback"],
         k=K,
         seed=SEED,
-        table=PercentileTable.load(TABLE) if TABLE.exists() else None,
         batch_size=len(PROMPTS),
     )
     decision = result.decision
@@ -144,18 +144,20 @@ def _rows(result: AdaptiveResult, records: list[dict[str, Any]]) -> list[SheetRo
 
 def _table(records: list[dict[str, Any]]) -> list[str]:
     width = max(len(entry["verdict"]) for entry in records)
-    lines = [f"{'student':>7}  {'verdict':<{width}}  {'final':>7}  {'steps':>5}  prompt"]
+    lines = [f"{'student':>7}  {'risk':>4}  {'verdict':<{width}}  {'final':>7}  {'steps':>5}  prompt"]
     for entry in records:
-        cells = f"{entry['score']:7.2f}  {entry['verdict']:<{width}}  {entry['final_score']:7.2f}  {entry['steps']:>5}"
-        lines.append(f"{cells}  {entry['prompt']}")
+        risk = "" if entry["risk"] is None else f"{entry['risk']:.2f}"
+        cells = f"{entry['score']:7.2f}  {risk:>4}  {entry['verdict']:<{width}}  {entry['final_score']:7.2f}"
+        lines.append(f"{cells}  {entry['steps']:>5}  {entry['prompt']}")
     return lines
 
 
 def _totals(result: AdaptiveResult, alone: int) -> str:
     """What was improved and what it cost, beside the teacher alone in so many steps."""
     decision, evaluations = result.decision, result.evaluations
+    reason = "the risk that its image is better is over" if decision.risks else "their score is below"
     return (
-        f"{len(decision.rejected)} of {len(decision)} images went to the teacher: their score is below "
+        f"{len(decision.rejected)} of {len(decision)} images went to the teacher: {reason} "
         f"{decision.threshold:.2f} ({decision.table}, k={K}).\n"
         f"Steps per image: {result.average_steps:.1f} on average; the teacher alone takes {alone}.\n"
         f"Network evaluations per image: {sum(evaluations) / len(evaluations):.1f} on average"

@@ -12,6 +12,7 @@ from ..bundled import TABLES
 from ..estimators import Estimator
 from ..estimators.vlm import local
 from ..estimators.weights import SAFETENSORS
+from ..gate.learned import LearnedGate
 from ..gate.percentiles import PercentileTable
 from ..prompts import check_text
 from ..quoting import listed, quoted
@@ -100,11 +101,20 @@ def load_estimator(name: str, device: str, clip_tokenizer: Path | None, clip_vis
 
 def load_table(name: str) -> PercentileTable:
     """A bundled table by its name, or any by its file; FileNotFoundError where it is neither."""
-    bundled = {path.stem: path for path in sorted(TABLES.glob("*.json"))}
+    return PercentileTable.load(_gauge_file(name, "table", ".json"))
+
+
+def load_gate(name: str) -> LearnedGate:
+    """A bundled gate by its name, or any by its file; FileNotFoundError where it is neither."""
+    return LearnedGate.load(_gauge_file(name, "gate", SAFETENSORS))
+
+
+def _gauge_file(name: str, kind: str, suffix: str) -> Path:
+    bundled = {path.stem: path for path in sorted(TABLES.glob(f"*{suffix}"))}
     path = bundled.get(name, Path(name))
     if not path.is_file():
-        raise FileNotFoundError(f"there is no table {quoted(name)}; name a file, or one of {listed(bundled)}")
-    return PercentileTable.load(path)
+        raise FileNotFoundError(f"there is no {kind} {quoted(name)}; name a file, or one of {listed(bundled)}")
+    return path
 
 
 def _open(name: str, dtype: str) -> Pipeline:

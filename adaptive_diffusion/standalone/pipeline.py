@@ -15,12 +15,13 @@ from ..estimators import Estimator
 from ..estimators.base import read_in_batches
 from ..gate.cost import Spent
 from ..gate.decision import GateDecision, QualityScores, decide
+from ..gate.gauge import Gauge, another_student, measured
+from ..gate.learned import LearnedGate
 from ..gate.outcome import kept_instead
 from ..gate.percentiles import PercentileTable
 from ..gate.relative import across_prompts
 from ..gate.ways import REFINE
 from ..prompts import check_text
-from ..quoting import quoted
 from .drawing import Drawn, Pipeline, draw
 from .identity import pipeline_name, student_of
 from .improved import channels_last, check_student, put_back
@@ -69,7 +70,7 @@ class _Plan:
     drawing: dict[str, Any]
     teaching: Teaching
     k: float
-    table: PercentileTable | None
+    gauge: Gauge | None
     batch_size: int
 
 
@@ -78,14 +79,21 @@ class AdaptiveDiffusionPipeline:
 
     estimator: see `estimators.Estimator`. student: any text-to-image pipeline of diffusers. teacher: any pipeline with
     an image-to-image form, or a function without arguments that returns one, called when an image is rejected for the
-    first time; None serves where k is 0.
+    first time; None serves where k is 0. gate: a learned gate, which judges in the place of percentiles.
     A teacher whose VAE is the student's, weight for weight, starts from its latents (if diffusers' image-to-image takes
     latents of so many channels), any other one from its float pixels. What it returns is brought to the student's size.
     """
 
-    def __init__(self, estimator: Estimator, student: Pipeline, teacher: Pipeline | Callable[[], Pipeline] | None):
+    def __init__(
+        self,
+        estimator: Estimator,
+        student: Pipeline,
+        teacher: Pipeline | Callable[[], Pipeline] | None,
+        gate: LearnedGate | None = None,
+    ):
         self.estimator = estimator
         self.student = student
+        self.gate = gate
         self.table: PercentileTable | None = None
         self._teacher = teacher
 
@@ -111,7 +119,7 @@ class AdaptiveDiffusionPipeline:
         sigma: float = 0.7,
         k: float = 50,
         seed: int | Sequence[int] = 0,
-        table: PercentileTable | None = None,
+        table: Gauge | None = None,
         strategy: str = REFINE,
         negative_prompt: str | None = None,
         height: int | None = None,
@@ -126,7 +134,7 @@ class AdaptiveDiffusionPipeline:
             through the levels of the node Teacher Refine. Without one, sigma is a fraction of the time axis and the
             teacher runs the last steps of int(steps / sigma + 1), as the official pipeline does.
         seed: one per prompt, or the first one's and the others count up. Neighbours do not change an image.
-        table: where the threshold comes from; without one, from this run's own scores.
+        table: what the threshold is taken of, else the pipeline's own gate or table, or else this run's scores.
         """
         prompts = prompts_of(prompt)
         check_text(negative_prompt or "")
@@ -134,15 +142,15 @@ class AdaptiveDiffusionPipeline:
         steps = (num_inference_steps_student, num_inference_steps_teacher)
         numbers = (*steps, student_guidance, teacher_guidance, sigma, k, height, width, batch_size)
         asked = numbers_of(dict(zip(RANGES, numbers, strict=True)))
-        table = table or self.table
-        self._check_gate(asked["k"], table, len(prompts))
-        return self._run(_planned(prompts, seeds, asked, strategy, rollback_scale, negative_prompt, table))
+        gauge = table or self.gate or self.table
+        self._check_gate(asked["k"], gauge, len(prompts))
+        return self._run(_planned(prompts, seeds, asked, strategy, rollback_scale, negative_prompt, gauge))
 
-    def _check_gate(self, k: float, table: PercentileTable | None, count: int) -> None:
+    def _check_gate(self, k: float, gauge: Gauge | None, count: int) -> None:
         if k > 0 and self._teacher is None:
             raise ValueError(f"k is {k:g}, but there is no teacher; give one, or choose k=0")
-        if table is not None:
-            table.threshold(k)
+        if gauge is not None:
+            gauge.threshold(k)
         elif count == 1 and 0 < k < 100:
             raise ValueError("one image alone has no percentiles; give a table, or choose k=0 or k=100")
 
@@ -171,20 +179,17 @@ class AdaptiveDiffusionPipeline:
         judge = self.estimator
         reading = read_in_batches(judge, channels_last(drawn.pixels), plan.prompts, plan.batch_size)
         scores = QualityScores.read_by(judge, reading, prompts=tuple(plan.prompts))
-        table = plan.table or PercentileTable.from_scores("this run", scores.values, scores.judge.settings)
+        gauge = plan.gauge or PercentileTable.from_scores("this run", scores.values, scores.judge.settings)
         height, width = drawn.pixels.shape[2:]
         steps, guidance = plan.drawing["num_inference_steps"], plan.drawing["guidance_scale"]
         name, dtype = pipeline_name(self.student), str(self.student.dtype).removeprefix("torch.")
         student = student_of(name, dtype, steps, guidance, width, height, plan.drawing["negative_prompt"])
         student = replace(student, spent=drawn.spent(steps))
-        table.check_estimator(scores.judge)
-        if differences := table.differences(student):
-            warnings.warn(
-                f"table {quoted(table.name)} was made with another student: {', '.join(differences)}", stacklevel=4
-            )
-        for sentence in across_prompts([scores], plan.table is None) if 0 < plan.k < 100 else ():
+        risks = measured(gauge, scores)
+        told = across_prompts([scores], plan.gauge is None) if 0 < plan.k < 100 and not risks else []
+        for sentence in [*another_student(gauge, student), *told]:
             warnings.warn(sentence, stacklevel=4)
-        return decide(scores, table.threshold(plan.k), table.name, plan.k, student)
+        return decide(scores, gauge.threshold(plan.k), gauge.name, plan.k, student, risks)
 
     def _improve(self, teacher: Pipeline, drawn: Drawn, decision: GateDecision, plan: _Plan) -> Drawn:
         """What the teacher makes of the rejected images, in their order."""
@@ -200,14 +205,14 @@ def _planned(
     strategy: str,
     scale: str | None,
     negative_prompt: str | None,
-    table: PercentileTable | None,
+    gauge: Gauge | None,
 ) -> _Plan:
     """asked: what `settings.numbers_of` gives."""
     drawing = of_pipeline(asked["num_inference_steps_student"], asked["student_guidance"], negative_prompt)
     drawing |= {"height": asked["height"], "width": asked["width"]}
     steps, guidance = asked["num_inference_steps_teacher"], asked["teacher_guidance"]
     teaching = Teaching.of(strategy, steps, guidance, negative_prompt, asked["sigma"], scale, asked["batch_size"])
-    return _Plan(prompts, seeds, drawing, teaching, asked["k"], table, asked["batch_size"])
+    return _Plan(prompts, seeds, drawing, teaching, asked["k"], gauge, asked["batch_size"])
 
 
 def _tell_steps(role: str, pipeline: Pipeline, run: int, asked: int) -> None:

@@ -4,13 +4,7 @@ from pathlib import Path
 
 from ...adaptive_diffusion.locks import sweep
 from ...adaptive_diffusion.quoting import quoted
-from .tables import check_new_name, user_tables
-
-SUFFIX = ".safetensors"
-
-
-def user_gates() -> Path:
-    return user_tables().parent / "gates"
+from .tables import GATE, check_new_name, user_gates, user_tables
 
 
 def user_pairs() -> Path:
@@ -33,4 +27,4 @@ def new_gate_paths(name: str) -> tuple[Path, Path]:
     check_new_name(name)
     if (user_tables() / f"{name}.json").exists():
         raise ValueError(f"there is a percentile table called {quoted(name)} already; choose another name for the gate")
-    return user_gates() / f"{name}{SUFFIX}", user_pairs() / f"{name}{SUFFIX}"
+    return user_gates() / f"{name}{GATE}", user_pairs() / f"{name}{GATE}"

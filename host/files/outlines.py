@@ -1,16 +1,16 @@
-"""The percentile tables as the frontend draws them."""
+"""The percentile tables and learned gates as the frontend draws them."""
 
 from typing import Any
 
 from ...adaptive_diffusion.gate.outline import outline
 from ...adaptive_diffusion.gate.pairs import Pairs
 from ...adaptive_diffusion.gate.percentiles import PercentileTable
-from .tables import table_outline, tables
+from .tables import gauges, outline_of
 
 
 def outlines() -> dict[str, Any]:
-    """The outline of every table that can be read, by name."""
-    drawn = {name: table_outline(path) for name, path in tables().items()}
+    """The outline of every table and gate that can be read, by name."""
+    drawn = {name: outline_of(path) for name, path in gauges().items()}
     return {name: found for name, found in drawn.items() if found}
 
 

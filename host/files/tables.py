@@ -1,6 +1,5 @@
-"""Where the pack finds percentile tables, and where it writes tables of its own."""
+"""Where the pack finds percentile tables and learned gates, and where it writes tables of its own."""
 
-import functools
 import os
 import re
 from collections.abc import Sequence
@@ -10,6 +9,8 @@ from typing import Any
 import folder_paths
 
 from ...adaptive_diffusion.bundled import TABLES
+from ...adaptive_diffusion.gate.gauge import Gauge
+from ...adaptive_diffusion.gate.learned import LearnedGate
 from ...adaptive_diffusion.gate.outline import outline
 from ...adaptive_diffusion.gate.percentiles import PercentileTable
 from ...adaptive_diffusion.locks import sweep
@@ -18,10 +19,16 @@ from .known import Known, tell_once, texts
 
 THIS_RUN = "this run"
 LONGEST = 200
+TABLE, GATE = ".json", ".safetensors"
+OF_A_TABLES_NAME = " (learned gate)"
 
 
 def user_tables() -> Path:
     return Path(folder_paths.get_user_directory()) / "adaptive_diffusion" / "percentiles"
+
+
+def user_gates() -> Path:
+    return user_tables().parent / "gates"
 
 
 def running_tables() -> Path:
@@ -36,14 +43,34 @@ def sweep_tables() -> None:
 
 def table_choices() -> list[str]:
     """`this run`, the bundled tables, then the user's own, as far as they can be read."""
-    return [THIS_RUN, *(name for name, path in tables().items() if table_outline(path))]
+    return [THIS_RUN, *(name for name, path in tables().items() if outline_of(path))]
+
+
+def gauge_choices() -> list[str]:
+    """The same, and the learned gates behind them."""
+    return [*table_choices(), *(name for name, path in gates().items() if outline_of(path))]
 
 
 def tables() -> dict[str, Path]:
     """The file of every table, bundled ones first; a name is its file's stem."""
-    folder = user_tables()
-    own = {stem: folder / f"{stem}.json" for stem in _stems(folder)}
-    return _bundled() | {name: path for name, path in own.items() if name not in _bundled()}
+    return _named(TABLES, user_tables(), TABLE)
+
+
+def gates() -> dict[str, Path]:
+    """The file of every learned gate, likewise; one that is called as a table is says that it is none."""
+    taken = tables()
+    found = _named(TABLES, user_gates(), GATE).items()
+    return {f"{name}{OF_A_TABLES_NAME}" if name in taken else name: path for name, path in found}
+
+
+def is_gate(name: str) -> bool:
+    """Whether a learned gate is called so, and no table."""
+    return name not in tables() and name in gates()
+
+
+def gauges() -> dict[str, Path]:
+    """The file of all that Threshold Gate can judge by."""
+    return gates() | tables()
 
 
 def table_path(name: str) -> Path:
@@ -53,22 +80,36 @@ def table_path(name: str) -> Path:
     raise ValueError(f"there is no percentile table {quoted(name)}; choose one of {listed(tables())}")
 
 
-def check_table(name: str) -> None:
-    """ValueError where there is no table called `name`, nor is it `this run`."""
+def gauge_path(name: str) -> Path:
+    """The file of the table or gate called `name`; ValueError when there is none."""
+    if path := gauges().get(name):
+        return path
+    raise ValueError(f"there is no table or gate {quoted(name)}; choose one of {listed([*tables(), *gates()])}")
+
+
+def load_gauge(path: Path) -> Gauge:
+    """The table or gate in a file; ValueError where it is neither."""
+    return LearnedGate.load(path) if path.suffix == GATE else PercentileTable.load(path)
+
+
+def check_gauge(name: str) -> None:
+    """ValueError where there is no table or gate called `name`, nor is it `this run`."""
     if name != THIS_RUN:
-        table_path(name)
+        gauge_path(name)
 
 
-def table_states(names: Sequence[str | None]) -> list[Any]:
-    """What changes when one of the tables `names` does; None stands for a linked name, which may be any."""
-    paths = list(tables().values()) if None in names else [table_path(str(name)) for name in {*names} - {THIS_RUN}]
+def gauge_states(names: Sequence[str | None]) -> list[Any]:
+    """What changes when one of the tables and gates `names` does; None stands for a linked name, which may be any."""
+    paths = list(gauges().values()) if None in names else [gauge_path(str(name)) for name in {*names} - {THIS_RUN}]
     return [*names, *(path.stat().st_mtime_ns for path in sorted(paths))]
 
 
 def new_table_path(name: str) -> Path:
     """Where a table called `name` is written; ValueError when the name is no plain file name or is already taken."""
     check_new_name(name)
-    return user_tables() / f"{name}.json"
+    if (user_gates() / f"{name}{GATE}").exists():
+        raise ValueError(f"there is a learned gate called {quoted(name)} already; choose another name for the table")
+    return user_tables() / f"{name}{TABLE}"
 
 
 def check_new_name(name: str) -> None:
@@ -77,28 +118,34 @@ def check_new_name(name: str) -> None:
         raise ValueError(f"{quoted(name)} cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
     if (length := len(name.encode())) > LONGEST:
         raise ValueError(f"{quoted(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
-    if name == THIS_RUN or name in _bundled():
+    if name == THIS_RUN or name in {*_files(TABLES, TABLE), *_files(TABLES, GATE)}:
         raise ValueError(f"{quoted(name)} is a table of the pack itself; choose another name")
 
 
-@functools.cache
-def _bundled() -> dict[str, Path]:
-    return {stem: TABLES / f"{stem}.json" for stem in _stems(TABLES)}
+def _named(bundled: Path, own: Path, suffix: str) -> dict[str, Path]:
+    """The files of both folders by their stems; where two have one stem, the pack's."""
+    packed = _files(bundled, suffix)
+    return packed | {stem: path for stem, path in _files(own, suffix).items() if stem not in packed}
 
 
-def _stems(folder: Path) -> list[str]:
+def _files(folder: Path, suffix: str) -> dict[str, Path]:
+    return {stem: folder / f"{stem}{suffix}" for stem in stems(folder, suffix)}
+
+
+def stems(folder: Path, suffix: str = TABLE) -> list[str]:
+    """The names of a folder's files of a kind; none where it cannot be read."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
         return []
     except OSError as error:
-        tell_once(f"the folder {unquoted(folder)} cannot be read ({error.strerror}); its tables are passed over")
+        tell_once(f"the folder {unquoted(folder)} cannot be read ({error.strerror}); its files are passed over")
         return []
-    return sorted(name.removesuffix(".json") for name in texts(names) if name.endswith(".json"))
+    return sorted(name.removesuffix(suffix) for name in texts(names) if name.endswith(suffix))
 
 
 def _outline(path: Path) -> dict[str, Any]:
-    return outline(PercentileTable.load(path))
+    return outline(load_gauge(path))
 
 
-table_outline = Known(_outline)
+outline_of = Known(_outline)

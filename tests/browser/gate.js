@@ -49,6 +49,29 @@ export function gate(page, vue) {
     }
   });
 
+  test("threshold, interval and share of a learned gate are its risks', as the pack computes them", async () => {
+    await load(page, given.graph, ["gate", "scores"]);
+    await choose(page, "gate", "table", "Demo gate");
+    for (const [k, { tau, interval }] of Object.entries(given.learned)) {
+      await choose(page, "gate", "k", Number(k));
+      const seen = await shown();
+      assert.ok(seen.visible && seen.inside && seen.bars === 2, JSON.stringify(seen));
+      assert.equal(seen.tau, `risk τ ${three(tau)}`);
+      near(scoreAt(seen, seen.tauAt), tau, 0.01);
+      for (const part of [interval.map(three).join(" to "), `${k} % to the teacher`, "1500 pairs"]) {
+        assert.ok(seen.text.includes(part), `${part} is not in ${seen.text}`);
+      }
+    }
+    const { risks, rejected, threshold } = (await run(page)).gate.adaptive_gate[0];
+    const fresh = await shown();
+    const sides = [true, false].map((verdict) => risks[0].filter((_, i) => rejected[0].includes(i) === verdict));
+    for (const [kind, expected] of [[fresh.teacher, sides[0]], [fresh.kept, sides[1]]]) {
+      assert.equal(kind.length, expected.length);
+      kind.forEach((x, i) => near(scoreAt(fresh, x), expected[i], 0.01));
+    }
+    assert.ok(sides[0].every((risk) => risk > threshold) && sides[1].every((risk) => risk <= threshold));
+  });
+
   test("evaluations are those of the samplers, and candidates are counted", async () => {
     for (const { graph, steps, evaluations } of given.costs) {
       await load(page, graph, ["gate"]);

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -124,7 +125,7 @@ def nodes() -> dict[str, Any]:
 def module(name: str) -> Any:
     """A module of the pack as ComfyUI loaded it, such as "host.sampling.drawing"."""
     root = nodes()["AdaptiveMerge"].__module__.rsplit(".nodes.", 1)[0]
-    return sys.modules[f"{root}.{name}"]
+    return importlib.import_module(f"{root}.{name}")
 
 
 @pytest.fixture

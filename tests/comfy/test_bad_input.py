@@ -185,7 +185,7 @@ def test_a_table_name_is_a_plain_name(name, comfy_app, booted):
 @pytest.mark.parametrize(
     ("target", "field", "value", "sentence"),
     [
-        ("gate", "table", "../../secret", "there is no percentile table '../../secret'; choose one of"),
+        ("gate", "table", "../../secret", "there is no table or gate '../../secret'; choose one of"),
         (
             "estimator",
             "estimator",

@@ -98,9 +98,9 @@ def test_the_pack_loads_and_lists_only_what_can_be_read(folders):
     assert all("\udce9" not in name for name in options("AdaptiveLoadEstimator", "clip_vision"))
     own = [name for name in options("AdaptiveThresholdGate", "table") if name != "this run"]
     bundled = [path.stem for path in sorted(module("host.files.tables").TABLES.glob("*.json"))]
-    assert own == [*bundled, "mine"]
+    assert own == [*bundled, "mine", "Demo gate"]
     drawn = described()["AdaptiveThresholdGate"]["input"]["required"]["table"][1]["outlines"]
-    assert {*drawn} == {*bundled, "mine"}
+    assert {*drawn} == {*bundled, "mine", "Demo gate"}
 
 
 def test_the_log_names_each_file_and_what_is_wrong_once(folders, caplog):

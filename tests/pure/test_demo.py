@@ -40,14 +40,15 @@ def test_the_command_prints_a_line_per_prompt_and_the_costs(finished):
     folder, process = finished
     lines = process.stdout.splitlines()
     head, rows, totals = lines[0], lines[1 : 1 + len(demo.PROMPTS)], "\n".join(lines[2 + len(demo.PROMPTS) :])
-    assert head.split() == ["student", "verdict", "final", "steps", "prompt"]
+    assert head.split() == ["student", "risk", "verdict", "final", "steps", "prompt"]
     student, teacher = demo.settings()["student"], demo.settings()["teacher"]
     rejected = 0
     for line, prompt in zip(rows, demo.PROMPTS, strict=True):
-        score, verdict, final, steps, said = line.split(maxsplit=4)
+        score, risk, verdict, final, steps, said = line.split(maxsplit=5)
         assert said == prompt
         assert verdict in ("accepted", "rejected")
         assert verdict == "rejected" or score == final
+        assert 0 <= float(risk) <= 1
         assert int(steps) == student["steps"] + (teacher["steps"] if verdict == "rejected" else 0)
         rejected += verdict == "rejected"
     average = student["steps"] + teacher["steps"] * rejected / len(rows)
@@ -63,8 +64,11 @@ def test_the_totals_tell_the_evaluations_that_were_counted(monkeypatch, tmp_path
     guided = {"student": {**settings["student"], "cfg": 2.0}, "teacher": {**settings["teacher"], "cfg": 1.0}}
     monkeypatch.setattr(demo, "settings", lambda: guided)
     alone = guided["teacher"]["steps_alone"]
+    monkeypatch.setattr(demo, "K", 100)
     every, _ = demo._draw()
-    monkeypatch.setattr(demo, "TABLE", tmp_path / "none.json")
+    assert len(every.decision.risks) == len(demo.PROMPTS) and every.decision.table == "Demo gate"
+    monkeypatch.setattr(demo, "K", 30)
+    monkeypatch.setattr(demo, "GATE", tmp_path / "none.safetensors")
     result, _ = demo._draw()
     share = len(result.decision.rejected) / len(result.steps)
     average = 2 * guided["student"]["steps"] + guided["teacher"]["steps"] * share

@@ -35,6 +35,7 @@ COMMANDS = [
     [*TABLE, "--out=two.json", "--seed=7"],
     ["merge-tables", "one.json", "two.json", "--out=both.json"],
     ["generate", "a red circle on sky", "--out=run", "--k=50"],
+    ["generate", "a red circle on sky", "--out=gated", "--gate=Demo gate"],
     ["evaluate", "run"],
     ["convert", "estimator.pt"],
 ]
@@ -79,7 +80,7 @@ def test_every_command_runs_in_another_folder(site, tmp_path):
     assert said[0] == str(site / "adaptive_diffusion" / "__init__.py")
     assert "The contact sheet is demo.png." in said
     assert "Wrote 8 scores of 2 tables to both.json" in said
-    made = {"demo.png", "one.json", "two.json", "both.json", "run", "estimator.pt", "estimator.safetensors"}
+    made = {"demo.png", "one.json", "two.json", "both.json", "run", "gated", "estimator.pt", "estimator.safetensors"}
     assert {path.name for path in tmp_path.iterdir()} == made
 
 

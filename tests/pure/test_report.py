@@ -20,11 +20,11 @@ def test_a_record_says_everything_of_every_image():
     entries = record(decision(), (7, 8, 9), (2.5, 1.25), 12, first=10)
     assert entries == [
         {"index": 10, "prompt": "a", "seed": 7, "score": 3.0, "table": "mine", "threshold": 2.0}
-        | {"verdict": "accepted", "taken": False, "final_score": 3.0, "steps": 4, "evaluations": None},
+        | {"verdict": "accepted", "taken": False, "final_score": 3.0, "steps": 4, "evaluations": None, "risk": None},
         {"index": 11, "prompt": "b", "seed": 8, "score": 1.0, "table": "mine", "threshold": 2.0}
-        | {"verdict": "rejected", "taken": None, "final_score": 2.5, "steps": 16, "evaluations": None},
+        | {"verdict": "rejected", "taken": None, "final_score": 2.5, "steps": 16, "evaluations": None, "risk": None},
         {"index": 12, "prompt": "c", "seed": 9, "score": 1.5, "table": "mine", "threshold": 2.0}
-        | {"verdict": "rejected", "taken": None, "final_score": 1.25, "steps": 16, "evaluations": None},
+        | {"verdict": "rejected", "taken": None, "final_score": 1.25, "steps": 16, "evaluations": None, "risk": None},
     ]
 
 

@@ -245,7 +245,7 @@ DEMO = Workflow(
     {
         **prompt_node(SCENE),
         **student(8),
-        **judge("demo", table="Demo", k=30.0),
+        **judge("demo", table="Demo gate", k=30.0),
         **teacher(),
         **result("adaptive_demo"),
         **report(),

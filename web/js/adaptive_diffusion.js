@@ -27,6 +27,7 @@ function drawGate(gate) {
   const view = gateView({
     by,
     following: valueOf(gate, "follow"),
+    safe: valueOf(gate, "keep_safe"),
     table: isLinked(gate, "percentile_table") ? undefined : valueOf(gate, "table"),
     k: valueOf(gate, "k"),
     outlines,

@@ -7,7 +7,10 @@ const escape = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.cha
 const row = (...parts) => `<div class="row">${parts.filter(Boolean).join("")}</div>`;
 const soft = (text) => (text ? `<span class="soft">${escape(text)}</span>` : "<span></span>");
 export const note = (text) => `<div class="note">${escape(text)}</div>`;
-const axis = (ends) => row(...ends.map((end) => soft(ends[1] - ends[0] < 1 ? three(end) : two(end))));
+const axis = (ends, name = "") => {
+  const [low, high] = ends.map((end) => soft(ends[1] - ends[0] < 1 ? three(end) : two(end)));
+  return row(low, name && soft(name), high);
+};
 const two = (score) => score.toFixed(2).replace("-", "−");
 const three = (score) => score.toFixed(3).replace("-", "−");
 const brief = (number) => String(Math.round(number * 10) / 10);
@@ -18,24 +21,26 @@ export function gatePage(view) {
     row(heading(view), soft(source(view))),
     plot(view),
     view.note ? note(view.note) : "",
-    ends ? axis(ends) : "",
+    view.promised ? note(view.promised) : "",
+    ends ? axis(ends, view.byRisk ? "risk" : "") : "",
     row(`<span>${share(view)}</span>`, cost(view.cost)),
     ...view.warnings.map(note),
   ].join("");
 }
 
-function heading({ tau, interval }) {
+function heading({ tau, interval, byRisk }) {
   if (tau === null) return "<b></b>";
   const ends = interval?.map((end) => (end === null ? "?" : three(end))).join(" to ");
-  const title = `The threshold${ends ? `, and where it belongs: 95 % sure` : ""}`;
-  return `<span title="${title}"><b>τ ${three(tau)}</b> ${soft(ends)}</span>`;
+  const over = byRisk ? ": images of a higher risk that the teacher's is better go to the teacher" : "";
+  const title = `The threshold${ends ? `, and where it belongs: 95 % sure` : ""}${over}`;
+  return `<span title="${title}"><b>${byRisk ? "risk τ" : "τ"} ${three(tau)}</b> ${soft(ends)}</span>`;
 }
 
 function source({ table, curve, followed }) {
   if (!curve) return "";
   if (followed !== null) return `following ${followed} images`;
   if (!curve.count) return "published percentiles";
-  return table === THIS_RUN ? `${curve.count} scores of the last run` : `${curve.count} scores`;
+  return table === THIS_RUN ? `${curve.count} scores of the last run` : `${curve.count} ${curve.risk ? "pairs" : "scores"}`;
 }
 
 function share({ share: percent, under, images }) {
@@ -53,19 +58,21 @@ function cost(found) {
 }
 
 /**
- * One score, final, verdict (rejected? undefined: not known), prompt and list of failed checks per image; files of the
- * first ones. failed: the words for an image of which the teacher made nothing, at its place.
+ * One score, final, risk (or none), verdict (rejected? undefined: not known), prompt and list of failed checks per image;
+ * files of the first ones. failed: the words for an image of which the teacher made nothing, at its place.
  */
 export function imagesPage(shown, url) {
-  const { names, before = [], scores, finals = scores, verdicts, failed = [], prompts } = shown;
+  const { names, before = [], scores, finals = scores, risks = [], verdicts, failed = [], prompts } = shown;
   const { reasons = [], warnings = [] } = shown;
   const image = (file) => (file ? `<img loading="lazy" draggable="false" src="${escape(url(file))}">` : "");
   const checks = (i) => reasons[i]?.join(", ");
-  const title = (i) => escape([three(scores[i]), failed[i], prompts[i], checks(i)].filter(Boolean).join(" "));
+  const risk = (i) => (risks[i] == null ? "" : `${Math.round(100 * risks[i])} %`);
+  const words = (i) => [three(scores[i]), risk(i) && `risk ${risk(i)}`, failed[i], prompts[i], checks(i)];
+  const title = (i) => escape(words(i).filter(Boolean).join(" "));
   const told = (i) => (checks(i) ? `<div class="reasons">${escape(checks(i))}</div>` : "");
   const figure = (name, i) => `<figure class="${kind(verdicts[i])}${failed[i] ? " failed" : ""}" title="${title(i)}">
     <div class="frame">${image(name)}${image(before[i])}${told(i)}</div>
-    <figcaption><i></i>${caption(scores[i], finals[i])}</figcaption></figure>`;
+    <figcaption><i></i>${caption(scores[i], finals[i])}${risk(i) && ` ${soft(risk(i))}`}</figcaption></figure>`;
   const more = scores.length - names.length;
   return [
     `<div class="grid" tabindex="-1" data-capture-wheel="true">${names.map(figure).join("")}</div>`,
@@ -90,6 +97,7 @@ export function scoredImages(output, runs) {
     names: output.adaptive_thumbnails,
     scores,
     verdicts: judged(same).map(({ rejected }) => rejected),
+    risks: judged(same).map((image) => image.risk),
     prompts: same?.prompts.flat() ?? [],
     reasons: reasons?.flat(),
     warnings,
@@ -101,8 +109,8 @@ export function reportedImages({ adaptive_report: entries, adaptive_thumbnails: 
   const each = (key) => entries.map((entry) => entry[key]);
   const verdicts = each("verdict").map((verdict) => verdict !== "accepted");
   const failed = each("verdict").map((verdict) => (["accepted", "rejected"].includes(verdict) ? "" : verdict));
-  const [scores, finals, prompts, reasons] = ["score", "final_score", "prompt", "reasons"].map(each);
-  return { names, before, scores, finals, verdicts, failed, prompts, reasons };
+  const [scores, finals, risks, prompts, reasons] = ["score", "final_score", "risk", "prompt", "reasons"].map(each);
+  return { names, before, scores, finals, risks, verdicts, failed, prompts, reasons };
 }
 
 /** A table in the making or made: see host/shown.py and host/files/outlines.py. */

@@ -7,7 +7,7 @@ const [TOP, FLOOR] = [6, 100];
 
 /** The scores that the picture spans, with a little room; null without any. */
 export function span({ curve, images = [], tau = null }) {
-  const scores = [...(curve?.scores ?? []), ...images.map(({ score }) => score), ...(tau === null ? [] : [tau])];
+  const scores = [...(curve?.scores ?? []), ...images.map(({ value }) => value), ...(tau === null ? [] : [tau])];
   if (!scores.length) return null;
   const [low, high] = [Math.min(...scores), Math.max(...scores)];
   const room = (high - low) * 0.02 || 0.5;
@@ -42,20 +42,21 @@ const path = (kind, d) => (d ? `<path class="${kind}" d="${d}"/>` : "");
 export function plot(view) {
   const ends = span(view);
   if (!ends) return "";
-  const { curve, images = [], tau = null, k, interval } = view;
+  const { curve, images = [], tau = null, k, interval, byRisk = false } = view;
   const x = (score) => round((100 * (score - ends[0])) / (ends[1] - ends[0]));
   const drawn = curve && (curve.count ?? FEW) >= FEW ? bars(curve, ...ends, BARS) : [];
-  const cut = tau ?? { 0: ends[0], 100: ends[1] }[k];
+  const cut = tau ?? (byRisk ? { 0: ends[1], 100: ends[0] } : { 0: ends[0], 100: ends[1] })[k];
+  const [left, right] = byRisk ? ["kept", "teacher"] : ["teacher", "kept"];
   const between = (verdict, from, to) => path(`bars ${verdict}`, barsPath(drawn, x, from, to));
-  const guide = tau !== null && curve && k > 0 ? `M0 ${height(k)}H${x(tau)}` : "";
-  const scored = (verdict) => images.filter(({ rejected }) => rejected === verdict).map(({ score }) => score);
+  const guide = tau !== null && curve && k > 0 ? `M0 ${height(byRisk ? 100 - k : k)}H${x(tau)}` : "";
+  const valued = (verdict) => images.filter(({ rejected }) => rejected === verdict).map(({ value }) => value);
   return `<svg class="area" viewBox="0 0 100 100" preserveAspectRatio="none">
     ${interval ? band(interval.map((end, i) => x(end ?? ends[i]))) : ""}
-    ${cut === undefined ? between("", ...ends) : between("teacher", ends[0], cut) + between("kept", cut, ends[1])}
+    ${cut === undefined ? between("", ...ends) : between(left, ends[0], cut) + between(right, cut, ends[1])}
     ${path("guide", guide)}${curve ? path("curve", curvePath(curve, x)) : ""}
     ${tau === null ? "" : path("tau", `M${x(tau)} 0V100`)}</svg>
   <svg class="ticks" viewBox="0 0 100 10" preserveAspectRatio="none">
-    ${path("kept", ticksPath(scored(false), x))}${path("teacher", ticksPath(scored(true), x))}</svg>`;
+    ${path("kept", ticksPath(valued(false), x))}${path("teacher", ticksPath(valued(true), x))}</svg>`;
 }
 
 const band = ([from, to]) => `<rect class="interval" x="${from}" y="0" width="${round(to - from)}" height="100"/>`;

@@ -97,3 +97,42 @@ test("the interval is the table's at k", () => {
   assert.deepEqual(view({ table: "mine", k: 20 }).interval, [null, null]);
   assert.equal(view({ table: "mine", k: 0 }).interval, null);
 });
+
+// Of a learned gate the scores are risks: the worst k percent lie above the entry 100 - k.
+const learned = {
+  gate: {
+    ...{ k: [0, 50, 75, 100], scores: [0, 0.2, 0.6, 1], count: 300, risk: true },
+    ...{ low: [null, 0.1, 0.5, null], high: [null, 0.3, 0.7, null] },
+  },
+};
+const byRisk = {
+  ...{ table: "gate", k: 25, threshold: 0.6, scores: [[1, 2], [3]], rejected: [[0], []], warnings: [] },
+  risks: [[0.9, 0.6], [0.1]],
+};
+
+test("a learned gate sends what lies over its threshold, at the risk that k percent exceed", () => {
+  const seen = view({ outlines: learned, table: "gate", k: 50, run: byRisk });
+  assert.deepEqual([seen.byRisk, seen.tau, seen.under, seen.interval], [true, 0.2, 2, [0.1, 0.3]]);
+  assert.deepEqual(seen.images.map(({ value }) => value), [0.9, 0.6, 0.1]);
+  assert.equal(view({ outlines: learned, table: "gate", k: 25, run: byRisk }).under, 1);
+});
+
+test("scores and risks are never drawn on one axis", () => {
+  const both = { ...outlines, ...learned };
+  assert.deepEqual(view({ outlines: both, table: "gate", k: 50, run }).images, []);
+  assert.deepEqual(view({ outlines: both, table: "mine", k: 50, run: byRisk }).images.map(({ value }) => value), [1, 2, 3]);
+  const hand = { ...byRisk, table: "override", k: null, threshold: 0.5 };
+  const seen = view({ by: "override", outlines: both, table: "gate", k: 50, run: hand });
+  assert.deepEqual([seen.byRisk, seen.tau, seen.under, seen.share], [true, 0.5, 2, (100 * 1) / 3]);
+});
+
+test("what is safe to keep stands in the place of k, and is the run's", () => {
+  const safe = { outlines: learned, table: "gate", k: 50, safe: 5 };
+  assert.equal(view({ ...safe, run: byRisk }).note, "What is safe to keep is known after a run");
+  assert.deepEqual([view({ ...safe, run: byRisk }).tau, view({ ...safe, run: byRisk }).share], [null, null]);
+  const kept = { ...byRisk, k: null, threshold: 0.3, promise: { asked: 5, sent: 40, sentence: "95 % sure" } };
+  const seen = view({ ...safe, run: kept });
+  assert.deepEqual([seen.tau, seen.share, seen.note, seen.promised], [0.3, 40, null, "95 % sure"]);
+  assert.equal(view({ ...safe, safe: 2, run: kept }).tau, null);
+  assert.equal(view({ ...safe, safe: 0, run: kept }).tau, 0.2);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, imagesPage, reportedImages } from "../../../web/js/pages.js";
+import { duration, gatePage, imagesPage, reportedImages } from "../../../web/js/pages.js";
 import { barsPath, plot, span, ticksPath } from "../../../web/js/plot.js";
 
 const asIs = (score) => score;
@@ -66,7 +66,27 @@ test("a bar that the threshold cuts is drawn up to it", () => {
 test("the picture spans table, scores and threshold, and is empty without any", () => {
   assert.equal(span({}), null);
   assert.equal(plot({}), "");
-  const [low, high] = span({ curve: { scores: [1, 2] }, images: [{ score: 5 }], tau: -3 });
+  const [low, high] = span({ curve: { scores: [1, 2] }, images: [{ value: 5 }], tau: -3 });
   assert.ok(low < -3 && low > -4 && high > 5 && high < 6);
   assert.equal(ticksPath([1, 2], asIs).match(/M/g).length, 2);
+});
+
+test("of a learned gate the teacher's side is that of the higher risks, and the words say risk", () => {
+  const curve = { k: [0, 50, 100], scores: [0, 0.5, 1], count: 40, risk: true };
+  const images = [{ value: 0.9, rejected: true }];
+  const view = { curve, images, byRisk: true, tau: 0.5, k: 50, interval: null, followed: null, warnings: [], share: 50 };
+  const page = gatePage({ ...view, note: null, under: 1, cost: null, table: "gate" });
+  const first = (kind) => Number(page.match(new RegExp(`class="bars ${kind}" d="M([\\d.]+)`))[1]);
+  assert.ok(first("kept") < 50 && first("teacher") >= 50);
+  for (const words of ["risk τ 0.500", "40 pairs", ">risk<", "images of a higher risk"]) assert.ok(page.includes(words), words);
+  const ends = (k) => plot({ curve, byRisk: true, tau: null, k });
+  assert.ok(!ends(0).includes("bars teacher") && ends(0).includes("bars kept"));
+  assert.ok(ends(100).includes("bars teacher") && !ends(100).includes("bars kept"));
+});
+
+test("a thumbnail tells the risk where a learned gate saw one", () => {
+  const shown = { names: ["a", "b"], scores: [1, 2], risks: [0.375, undefined], verdicts: [true, false], prompts: [] };
+  const page = imagesPage(shown, asIs);
+  assert.ok(page.includes('title="1.000 risk 38 %"') && page.includes('1.00 <span class="soft">38 %</span>'));
+  assert.ok(page.includes('title="2.000"'));
 });
