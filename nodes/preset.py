@@ -47,7 +47,7 @@ class SamplingPreset(AdaptiveNode):
         )
 
     @classmethod
-    def validate_inputs(cls, preset):
+    def validate_inputs(cls, preset=None):
         return cls.answer(preset_named, [preset])
 
     @classmethod
