@@ -42,7 +42,7 @@ from adaptive_diffusion.standalone.tuning import Sampling, Tuner
 PACK = Path(__file__).resolve().parents[1]
 STUDENT_STEPS, TEACHER_STEPS, ROLLBACKS, BUDGETS = (1, 2, 4), (5,), (0.5, 0.7), (3.0, 6.0)
 SECONDS = ("seconds", "scoring")
-LONGEST = 900
+LONGEST, START, POLL = 900, 3.0, 0.05
 
 
 class Trial:
@@ -64,13 +64,20 @@ class Trial:
         if process.returncode:
             sys.exit(f"tune failed: {complaint}")
 
-    def stop(self, signal_: signal.Signals, moment: float) -> bool:
-        """Stop it after so many seconds; whether it was still running."""
-        process = self.start()
-        time.sleep(moment)
+    def stop(self, signal_: signal.Signals, batches: int) -> bool:
+        """Stop it once so many batches more were drawn, or at its start for 0; whether it was still running."""
+        process, goal = self.start(), self.batches + batches
+        while process.poll() is None and batches and self.batches < goal:
+            time.sleep(POLL)
+        time.sleep(random.uniform(0, POLL if batches else START))
         process.send_signal(signal_)
         process.communicate()
         return process.returncode != 0
+
+    @property
+    def batches(self) -> int:
+        journal = self.name.with_suffix(".journal")
+        return max(0, journal.read_bytes().count(b"\n") - 1) if journal.exists() else 0
 
     def drawn(self) -> dict[tuple[str, int], Any]:
         """Every batch that was drawn, without the seconds it took; SystemExit where one was drawn twice."""
@@ -84,8 +91,8 @@ class Trial:
         return b"".join(path.read_bytes() for path in sorted(self.name.parent.glob(f"{self.name.name}.[sj][as]*")))
 
 
-def left_alone(trial: Trial) -> float:
-    """Seconds of the whole command."""
+def left_alone(trial: Trial) -> None:
+    """Run the command and print its seconds."""
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     trial.finish()
     taken, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -94,12 +101,11 @@ def left_alone(trial: Trial) -> float:
     print(f"left alone: {taken:.0f} s ({processor:.0f} s of processor time) for {images} images", flush=True)
     if taken > LONGEST:
         print(f"that is MORE than {LONGEST} s")
-    return taken
 
 
-def stopped(trial: Trial, how: signal.Signals, times: int, longest: float) -> None:
-    """Stop it so many times within what it takes in all, then let it end."""
-    hits = sum(trial.stop(how, random.uniform(0.2, 1.5) * longest / times) for _ in range(times))
+def stopped(trial: Trial, how: signal.Signals, times: int, total: int) -> None:
+    """Stop it so many times, at its start or between any two of `total` batches, then let it end."""
+    hits = sum(trial.stop(how, random.randint(0, 2 * total // (2 * times + 2))) for _ in range(times))
     trial.finish()
     print(f"{how.name} {hits} times", flush=True)
 
@@ -119,7 +125,7 @@ def in_full(journal: Path, prompts: list[str], batch: int) -> tuple[Tuned, list[
     tuner = Tuner(estimator, demo.load_student(), demo.load_teacher(), how, prompts, 0, batch, judge)
     task = _task(estimator, judge, prompts, batch, how)
     found = tune(journal, task, tuner.draw, lambda _: None)
-    single = [replace(task, settings=[setting]) for setting in task.settings if setting.student]
+    single = [replace(task, settings=[setting], budgets=[]) for setting in task.settings if setting.student]
     parts = [tune(journal, one, tuner.draw, lambda _: None) for one in single]
     return found, [point for part in parts for point in part.points]
 
@@ -155,9 +161,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as base:
         names = ("whole", "killed", "cut")
         trials = {name: Trial(Path(base, name, name), options.prompts, options.batch) for name in names}
-        longest = left_alone(trials["whole"])
+        left_alone(trials["whole"])
         for name, how in (("killed", signal.SIGKILL), ("cut", signal.SIGINT)):
-            stopped(trials[name], how, options.times, longest)
+            stopped(trials[name], how, options.times, trials["whole"].batches)
             check(trials[name], trials["whole"])
         print("both end in the bits of the one left alone; nothing was drawn twice, nothing is left behind", flush=True)
         journal = Path(base, "full.journal")
