@@ -2,9 +2,9 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..files import write_atomically
 from ..quoting import quoted
@@ -55,6 +55,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--table", action="store_true", help="calibrate the student at once: the percentile table of its scores"
     )
+    parser.add_argument(
+        "--gate", action="store_true", help="fit its gate at once, to pairs of its images and its teacher's"
+    )
     add_estimator(parser)
     parser.set_defaults(run=run)
 
@@ -78,7 +81,7 @@ def run(chosen: argparse.Namespace) -> str:
     settings = about(chosen.teacher, data, recipe, chosen)
     with folder.opened(chosen.out, settings):
         making.make(layout, data, recipe, plan, chosen.out, open_bar)
-        figures = [calibrated(chosen, layout.size, data.prompts)] if chosen.table else []
+        figures = list(_measured(chosen, layout.size, data.prompts))
         name = None if chosen.teacher == models.DEMO else teacher.name
         return "\n".join(finishing.finish(layout, recipe, chosen.out, name, settings, figures))
 
@@ -95,8 +98,9 @@ def _complete(chosen: argparse.Namespace) -> None:
     recipe.check_guidance(*chosen.guidance)
     if is_demo:
         fill(chosen, {"estimator": models.DEMO})
-    if chosen.table and chosen.estimator is None:
-        raise ValueError("nothing scores the student's images for --table; name an estimator's file with --estimator")
+    if (chosen.table or chosen.gate) and chosen.estimator is None:
+        asked = "--table" if chosen.table else "--gate"
+        raise ValueError(f"nothing scores the student's images for {asked}; name an estimator's file with --estimator")
     if chosen.features != recipe.NONE and chosen.method != recipe.ADD:
         raise ValueError(f"--features is {quoted(chosen.features)}, but only add has an adversary; leave it out")
 
@@ -108,8 +112,21 @@ def _recipe(chosen: argparse.Namespace, layout: "StableDiffusion") -> "Recipe":
     return Recipe(guidance=tuple(chosen.guidance), size=layout.size, **{name: getattr(chosen, name) for name in names})
 
 
-def calibrated(chosen: argparse.Namespace, size: tuple[int, int], prompts: Sequence[str]) -> str:
-    """Calibrate the student on some of the data's prompts, as the command does; its sentence."""
+def _measured(chosen: argparse.Namespace, size: tuple[int, int], prompts: Sequence[str]) -> Iterator[str]:
+    """Make what is asked for of the student's table and its gate; a sentence on each."""
+    from ..distillation import making
+
+    if chosen.table:
+        yield _calibrated(chosen, size, prompts, {"out": making.table_file(chosen.out)})
+    if chosen.gate:
+        pair = {"gate": making.gate_file(chosen.out), "teacher": chosen.teacher}
+        yield _calibrated(chosen, size, prompts, pair)
+
+
+def _calibrated(
+    chosen: argparse.Namespace, size: tuple[int, int], prompts: Sequence[str], made: Mapping[str, Any]
+) -> str:
+    """Calibrate the student on some of the data's prompts, as the command does; made: its options for what is made."""
     from ..distillation import making
 
     folder = making.result_folder(chosen.out)
@@ -119,7 +136,7 @@ def calibrated(chosen: argparse.Namespace, size: tuple[int, int], prompts: Seque
     parser = argparse.ArgumentParser()
     calibrate.add(parser.add_subparsers())
     options = {
-        **{"prompts": asked, "out": making.table_file(chosen.out), "student": folder, "estimator": chosen.estimator},
+        **{**made, "prompts": asked, "student": folder, "estimator": chosen.estimator},
         **{"size": "x".join(map(str, size)), "batch": chosen.batch, "dtype": chosen.dtype, "device": chosen.device},
         **{"clip-tokenizer": chosen.clip_tokenizer, "clip-vision": chosen.clip_vision, "seed": chosen.seed},
     }

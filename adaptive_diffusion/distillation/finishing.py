@@ -15,7 +15,7 @@ from .layouts import StableDiffusion
 from .recipe import Recipe
 
 WORKFLOW, CARD = "workflow.json", "README.md"
-TABLES = "ComfyUI/user/adaptive_diffusion/percentiles"
+KEPT = "ComfyUI/user/adaptive_diffusion"
 
 
 def finish(
@@ -49,9 +49,10 @@ def _student_lines(
     recipe: Recipe, run: Path, file: Path, settings: Mapping[str, Any], teacher: str | None
 ) -> list[str]:
     student, lines, table = settings["student"], [], "this run"
-    if making.table_file(run).is_file():
-        table = making.table_file(run).stem
-        lines.append(f"Put {making.table_file(run).name} into {TABLES}; Threshold Gate then offers it.")
+    for file_of, folder in ((making.table_file, "percentiles"), (making.gate_file, "gates")):
+        if (made := file_of(run)).is_file():
+            table = made.stem
+            lines.append(f"Put {made.name} into {KEPT}/{folder}; Threshold Gate then offers it.")
     demo, checkpoint = teacher is None, f"{Path(teacher or '').stem}.safetensors"
     nodes = workflow.graph(
         making.result_folder(run).name,

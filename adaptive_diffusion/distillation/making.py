@@ -140,6 +140,11 @@ def table_file(run: Path) -> Path:
     return run / f"{run.resolve().name}.json"
 
 
+def gate_file(run: Path) -> Path:
+    """Where the student's gate lies, once it is fitted; not under the table's name, which ComfyUI lists beside it."""
+    return run / f"{run.resolve().name}-gate.safetensors"
+
+
 def comfyui_file(layout: StableDiffusion, recipe: Recipe, run: Path) -> Path:
     """Where the file for ComfyUI lies in a run: in a folder called as the one in ComfyUI's models that it is for."""
     is_lora = recipe.method == recipes.LCM_LORA or not layout.is_cores

@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from adaptive_diffusion.__main__ import main
+from adaptive_diffusion.commands import calibrate
 from adaptive_diffusion.distillation import checkpoints, disk
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone import models
@@ -62,6 +63,28 @@ def test_a_finished_student_is_not_made_again_and_may_get_its_table_later(prompt
     assert (out / "mine.json").is_file()
     keys = load_file(out / "loras" / "mine.safetensors")
     assert len([key for key in keys if key.endswith("alpha")]) == 79
+
+
+def test_its_gate_is_fitted_to_pairs_with_its_teacher(prompts, tmp_path, monkeypatch, capsys):
+    """What is asked of `calibrate`, whose own tests hold the fitting; three prompts are too few for a gate."""
+    asked = []
+
+    def fit(command):
+        asked.append(command)
+        command.gate.write_bytes(b"a gate")
+        return "a gate was fitted"
+
+    monkeypatch.setattr(calibrate, "run", fit)
+    out = tmp_path / "mine"
+    distill(prompts, out, "--gate")
+    [command] = asked
+    assert (command.gate, command.out) == (out / "mine-gate.safetensors", None)
+    assert (command.student, command.teacher, command.estimator) == (str(out / "mine"), "demo", "demo")
+    assert command.size == (64, 64)
+    said = capsys.readouterr().out
+    assert "a gate was fitted" in said
+    assert "Put mine-gate.safetensors into ComfyUI/user/adaptive_diffusion/gates" in said
+    assert json.loads((out / "workflow.json").read_text())["10"]["inputs"]["table"] == "mine-gate"
 
 
 def test_guidance_that_a_student_never_learned_is_refused(prompts, tmp_path, capsys):
