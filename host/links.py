@@ -136,7 +136,7 @@ KINDS = {
     "BOOLEAN": Kind(_is(int), "true or false"),
     "FLOAT": Kind(lambda value: True, "numbers"),
     "STUDENT_INFO": Kind(_is(Student), "the student of Student Sample or Best of N"),
-    "QUALITY_ESTIMATOR": Kind(_has("described", "score", "estimator"), "the estimator of Load Estimator"),
+    "QUALITY_ESTIMATOR": Kind(_has("described", "read", "estimator"), "the estimator of Load Estimator"),
     "QUALITY_SCORES": Kind(_is(QualityScores), "the scores of Quality Score"),
     "GATE_DECISION": Kind(_is(GateDecision), "the decision of Threshold Gate or Adaptive Merge"),
     "PERCENTILE_TABLE": Kind(_is((PercentileTable, LearnedGate)), "the table or gate of a node that calibrates"),

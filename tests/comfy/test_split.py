@@ -74,7 +74,7 @@ def message(outputs) -> str:
 
 def test_a_batch_of_several_prompts_stops_what_takes_its_prompt_and_says_so():
     decision = gate(scores(1, 2, 3, prompts=("a", "b", "c")), reject_indices="0 1")[0].args[0]
-    accepted, rejected, prompts, seeds = sides(decision)
+    accepted, rejected, prompts, seeds, _ = sides(decision)
     assert (len(accepted[0]), len(rejected[0])) == (1, 2)
     assert message(prompts).startswith("Adaptive Split: a batch has rejected images of 2 prompts, but prompts")
     assert message(seeds).startswith("Adaptive Split: the seeds are not known; link Student Sample's student")
@@ -82,7 +82,7 @@ def test_a_batch_of_several_prompts_stops_what_takes_its_prompt_and_says_so():
 
 def test_one_rejected_prompt_of_a_mixed_batch_is_its_prompt():
     decision = gate(scores(1, 2, 3, prompts=("a", "b", "c")), reject_indices="1", student=student(seed=3))[0].args[0]
-    assert sides(decision)[2:] == (["b"], [3])
+    assert sides(decision)[2:4] == (["b"], [3])
 
 
 def test_unknown_prompts_are_never_given_as_an_empty_text():

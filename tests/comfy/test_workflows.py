@@ -21,6 +21,8 @@ from .tools import module
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 EXAMPLES, SUBGRAPHS = PACK / "example_workflows", PACK / "subgraphs"
 EVERY = [*WORKFLOWS, *BLUEPRINTS]
+BOTH = {"AdaptiveTune", "AdaptiveCalibrateGate", "AdaptiveGateFromScores"}
+FEWEST = {"Adaptive tuning": 50, "Adaptive learned gate": 80, "Adaptive gate of any graph": 80}
 named = pytest.mark.parametrize("made", EVERY, ids=lambda made: made.name)
 
 
@@ -143,8 +145,8 @@ def test_links_run_from_left_to_right(made):
 def test_while_nothing_is_rejected_nothing_of_the_teacher_runs(made):
     teacher = {name for group in made.groups if group.title.startswith("Teacher") for name in places([group])}
     teacher |= {name for name in made.graph if name.startswith("teacher")}
-    tuned = "AdaptiveTune" in {node["class_type"] for node in made.graph.values()}
-    assert tuned == bool(eager(made) & teacher), "a tuning rejects nothing: it draws with both models"
+    tuned = bool(BOTH & {node["class_type"] for node in made.graph.values()})
+    assert tuned == bool(eager(made) & teacher), "what tunes or calibrates a gate draws with both models"
 
 
 def eager(made) -> set[str]:
@@ -184,7 +186,7 @@ def test_an_example_on_the_demo_models_runs_to_its_end(workflow, comfy_app):
     graph = queued(saved(workflow))
     for node in graph.values():
         if "count" in node["inputs"]:
-            node["inputs"]["count"] = 4 if workflow.name != "Adaptive tuning" else 50
+            node["inputs"]["count"] = FEWEST.get(workflow.name, 4)
     assert comfy_app.run(graph).error is None
 
 
