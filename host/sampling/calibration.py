@@ -99,8 +99,7 @@ def score_all(task: Calibration, starts: Sequence[int]) -> Iterator[Found]:
     for chunk in chunks(starts, task.batch):
         for first, drawn in zip(chunk, draw_batches(task, chunk), strict=True):
             images = decode(task.vae, drawn.latent)
-            reading = task.judge.read(images, [task.prompts[i] for i in task.rows(first)])
-            yield first, {"scores": reading.scores.tolist()}
+            yield first, {"scores": task.judge.score(images, [task.prompts[i] for i in task.rows(first)])}
 
 
 def draw_batches(task: Calibration, starts: Sequence[int], candidate: int = 0) -> list[TimedDrawn]:

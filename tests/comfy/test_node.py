@@ -104,7 +104,7 @@ def test_a_linked_choice_works_and_is_checked_when_the_node_runs(target, name, g
     graph = adaptive_graph(k=60)
     assert comfy_app.run(linked(graph, target, name, comfy_app, good)).error is None
     error = comfy_app.fails(linked(graph, target, name, comfy_app, bad))
-    assert f": there is no {'percentile table' if name == 'table' else name} '{bad}'; choose one of " in error
+    assert f": there is no {'table or gate' if name == 'table' else name} '{bad}'; choose one of " in error
     assert error.startswith(f"{nodes()[graph[target]['class_type']].TITLE}: ")
 
 

@@ -72,7 +72,7 @@ def gate_of_any_graph() -> Graph:
             "AdaptiveGateFromScores",
             scores=["scores", 0],
             improved_scores=["improved", 0],
-            name="my graph's gate",
+            name="my graph gate",
             teacher="any sampler, 8 steps",
         ),
     }
@@ -130,7 +130,7 @@ GATE_OF_ANY_GRAPH = Workflow(
             BLUE,
             (("teacher_models", "teacher_prompt", "teacher_negative"), ("teacher", "teacher_images")),
         ),
-        Group("Gate", YELLOW, (("estimator", "scores", "improved"), ("gate",))),
+        Group("Gate", YELLOW, (("estimator", "scores"), ("improved",), ("gate",))),
     ),
     runs=True,
     card=(Box("Any graph", "many images"), Box("Any other", "the same prompts"), Box("Gate", "for Threshold Gate")),
@@ -141,7 +141,7 @@ TWO_JUDGES = Workflow(
     (
         about("note:two judges", "prompt"),
         student_group(*STUDENT_COLUMNS),
-        Group("Judge", YELLOW, (("cheap", "costly"), ("estimator", "scores", "gate"))),
+        Group("Judge", YELLOW, (("cheap", "costly", "estimator"), ("scores", "gate"))),
         teacher_group(TEACHER_COLUMN),
         result_group(),
     ),
