@@ -12,7 +12,13 @@ from comfy_server import serving  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=[(), ("--cache-none",)], ids=["cached", "cache-none"])
-def client(request, tmp_path_factory):
+def options(request) -> tuple[str, ...]:
+    """How the server is started."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def client(options, tmp_path_factory):
     base = tmp_path_factory.mktemp("server")
-    with serving(Path(os.environ["COMFYUI_PATH"]), sys.executable, base, *request.param) as live:
+    with serving(Path(os.environ["COMFYUI_PATH"]), sys.executable, base, *options) as live:
         yield live

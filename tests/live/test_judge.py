@@ -45,18 +45,24 @@ def test_nothing_rejected_means_no_teacher(client):
     assert all(0 < each < 1 for each in shown["probabilities"][0]) and len(shown["reasons"][0]) == 4
 
 
-def test_judge_gate_teacher_and_merge_with_the_text_encoder_in_memory_once(client):
+@pytest.fixture
+def cached(options) -> bool:
+    """Whether the server keeps what nodes gave: without, ComfyUI runs some again, and frees each once it was used."""
+    return not options
+
+
+def test_judge_gate_teacher_and_merge_with_the_text_encoder_in_memory_once(client, cached):
     executed, history = client.run(judged(k=50, seed=21))
     assert history["status"]["status_str"] == "success", history["status"]
-    assert set(executed) >= TEACHER_ONLY and executed.count("vision") <= 1
+    assert set(executed) >= TEACHER_ONLY and executed.count("vision") <= (1 if cached else 2)
     assert len(history["outputs"]["gate"]["adaptive_gate"][0]["rejected"][0]) == 2
     for name in ("loaded", "loaded too"):
         assert history["outputs"][name]["held"].count("Qwen3VLTEModel_") <= 1
-    assert history["outputs"]["loaded"]["held"].count("Qwen3VLTEModel_") == 1
+    assert history["outputs"]["loaded"]["held"].count("Qwen3VLTEModel_") == int(cached)
 
 
-def test_memory_returns_after_free(client):
-    assert client.run(judged(k=0, seed=22))[1]["outputs"]["loaded"]["alive"] == [1]
+def test_memory_returns_after_free(client, cached):
+    assert client.run(judged(k=0, seed=22))[1]["outputs"]["loaded"]["alive"] == [int(cached)]
     client.call("/free", {"unload_models": True, "free_memory": True})
     for _ in range(40):
         found = client.run({"loaded": node("TestLoaded")})[1]["outputs"]["loaded"]
