@@ -104,7 +104,7 @@ def guided_copy(network: Any) -> Any:
     made = type(network).from_config({**own, "time_cond_proj_dim": GUIDANCE_WIDTH})
     made.load_state_dict(network.state_dict(), strict=False)
     torch.nn.init.zeros_(made.time_embedding.cond_proj.weight)
-    return made.to(network.device).float().eval().requires_grad_(True)
+    return made.to(network.device).float().train(False).requires_grad_(True)
 
 
 def with_lora(network: Any, targets: tuple[str, ...], rank: int, alpha: int) -> Any:

@@ -69,7 +69,7 @@ class DinoFeatures(Features):
 
     def __init__(self, folder: Path, decode: Callable[[torch.Tensor], torch.Tensor], device: str):
         self.decode = decode
-        self.network: Any = dino(folder).to(device).eval().requires_grad_(False)
+        self.network: Any = dino(folder).to(device).train(False).requires_grad_(False)
         config = self.network.config
         self.layers = [layer for layer in DINO_LAYERS if layer < config.num_hidden_layers] or [0]
         self.patch, self.image_width = config.patch_size, config.hidden_size
