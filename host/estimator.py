@@ -1,6 +1,6 @@
 """An estimator as ComfyUI's memory manager sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,11 @@ class Hosted(Protocol):
     def described(self) -> Judge: ...
 
     def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading: ...
+
+
+def cut_by(judges: Iterable[Hosted | None], prompts: Sequence[str]) -> list[str]:
+    """A sentence for each judge that does not read all prompts to their end; None stands for one that is not linked."""
+    return [sentence for judge in judges if judge for sentence in judge.estimator.cut(prompts)]
 
 
 class QualityNetwork(torch.nn.Module):

@@ -6,11 +6,12 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.calibration import calibrate
 from ..adaptive_diffusion.gate.student import Student, agreed
+from ..host.estimator import cut_by
 from ..host.files.outlines import about
 from ..host.files.tables import new_table_path
 from ..host.node import AdaptiveNode, TableLink
 from ..host.sampling.calibration import Calibration, check, score_all
-from ..host.shown import ScoresSoFar
+from ..host.shown import ScoresSoFar, show_text
 from .calibration_inputs import calibration_inputs, drawing_inputs, negative_input
 
 
@@ -43,4 +44,6 @@ class Calibrate(AdaptiveNode):
         check(task)
         progress = ScoresSoFar(cls.hidden, len(prompts))
         table = calibrate(path, task.described, partial(score_all, task), progress.tell)
+        if told := cut_by((estimator,), prompts):
+            show_text(cls.hidden, "\n".join(told))
         return io.NodeOutput(table, ui={"adaptive_table": [about(table)]})

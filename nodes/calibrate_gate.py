@@ -8,6 +8,7 @@ from ..adaptive_diffusion.gate.calibration import calibrate
 from ..adaptive_diffusion.gate.fitted import summary
 from ..adaptive_diffusion.gate.fitting import fit
 from ..adaptive_diffusion.gate.student import Student, agreed
+from ..host.estimator import cut_by
 from ..host.files.gates import new_gate_paths
 from ..host.files.outlines import about_pairs
 from ..host.node import AdaptiveNode, TableLink
@@ -51,5 +52,5 @@ class CalibrateGate(AdaptiveNode):
         pairs = calibrate(pairs_path, task.described, partial(draw_pairs, task), progress.tell)
         gate = fit(pairs)
         gate.save(gate_path)
-        show_text(cls.hidden, summary(gate))
+        show_text(cls.hidden, "\n".join([summary(gate), *cut_by((estimator, judge), prompts)]))
         return io.NodeOutput(gate, ui={"adaptive_table": [about_pairs(pairs)]})

@@ -12,6 +12,7 @@ from ..adaptive_diffusion.gate.tuning import tune
 from ..adaptive_diffusion.gate.ways import STRATEGIES, Setting, settings_of
 from ..adaptive_diffusion.quoting import quoted
 from ..adaptive_diffusion.tuning_report import chart, report
+from ..host.estimator import cut_by
 from ..host.node import AdaptiveNode, TableLink
 from ..host.sampling.calibration import Calibration
 from ..host.sampling.tuning import Tuner
@@ -63,7 +64,7 @@ class Tune(AdaptiveNode):
         tuned = tune(paths.journal, task, tuner.draw, ImagesSoFar(task.images).tell)
         gate = keep(tuned, paths)
         text = report(tuned)
-        show_text(cls.hidden, "\n".join(map(str, tuned.choices)))
+        show_text(cls.hidden, "\n".join([*map(str, tuned.choices), *cut_by((estimator, judge), prompts)]))
         picture = torch.from_numpy(numpy.asarray(chart(tuned).draw()).astype(numpy.float32) / 255)[None]
         shown = {"adaptive_tune": [told(tuned, gate)], **ui.PreviewImage(picture).as_dict()}
         return io.NodeOutput(picture, text, gate, tuned.k, ui=shown)

@@ -17,6 +17,7 @@ PROMPTS = [
     f"a {size} {colour} {shape} on sky"
     for size, colour, shape in itertools.product(("small", "large"), ("red", "green", "blue"), ("circle", "cross"))
 ]
+LONG = "a red circle left of a blue cross " * 9
 
 
 def graph(name: str, prompts=PROMPTS, **settings) -> dict:
@@ -149,6 +150,12 @@ def test_what_cannot_be_calibrated_is_refused_before_anything_is_written(comfy_a
     error = comfy_app.fails(graph(**({"name": "no"} | change)))
     assert error.startswith("Calibrate: ") and sentence in error
     assert not tables.exists()
+
+
+def test_a_prompt_that_the_estimator_does_not_read_to_its_end_is_told(comfy_app):
+    run = comfy_app.run(graph("long", [*PROMPTS[:3], LONG]))
+    assert run.error is None and f"tokens of '{LONG[:40]}" in run.texts["calibrate"]
+    assert "calibrate" not in comfy_app.run(graph("short", PROMPTS[:4])).texts
 
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"prompts": PROMPTS[:-1]}, {"steps": 1}])

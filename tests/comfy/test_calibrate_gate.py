@@ -177,6 +177,12 @@ def test_what_cannot_be_calibrated_is_refused_before_anything_is_written(comfy_a
     assert not folder.exists()
 
 
+def test_a_prompt_that_the_estimator_does_not_read_to_its_end_is_told(comfy_app):
+    long = "a red circle left of a blue cross " * 9
+    run = comfy_app.run(graph("long", [PROMPTS[0], long]))
+    assert run.error is None and f"tokens of '{long[:40]}" in run.texts["calibrate"]
+
+
 def test_a_name_that_is_taken_by_other_pairs_is_refused_and_nothing_is_lost(comfy_app, folder):
     comfy_app.run(graph("taken"))
     before = (folder / "pairs" / "taken.safetensors").read_bytes()
