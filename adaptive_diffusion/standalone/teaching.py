@@ -52,6 +52,7 @@ class Teaching:
         if self.strategy == REGENERATE:
             size = {"height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
             return draw(teacher, prompts, seeds, self.batch_size, self.settings | size)
+        _check_renoising(teacher.scheduler)
         seeds = [derive_seed(seed, REFINE) for seed in seeds]
         start = start_of(drawn, student, teacher)
         with self._entered(teacher):
@@ -62,6 +63,15 @@ class Teaching:
         if self.scale is None:
             return nullcontext()
         return entered(teacher.scheduler, self.scale, self.sigma, self.steps)
+
+
+def _check_renoising(scheduler: Any) -> None:
+    """ValueError where a scheduler cannot put noise on an image, which is how image-to-image pipelines begin."""
+    if not hasattr(scheduler, "add_noise") and not hasattr(scheduler, "scale_noise"):
+        raise ValueError(
+            f"the teacher's {type(scheduler).__name__} cannot add noise to an image, as refining does; "
+            f"give it another scheduler, or choose strategy='{REGENERATE}'"
+        )
 
 
 def in_mode(pipeline: Pipeline, takes_image: bool) -> Pipeline:

@@ -179,3 +179,10 @@ def test_the_brownian_noise_is_the_images_own_seeds_and_the_scheduler_stays_as_i
     with noise.own_noise(scheduler, [1, 2]):
         assert len(scheduler.noise_sampler_seed) == 2 and scheduler.noise_sampler is None
     assert scheduler.noise_sampler_seed == 3
+
+
+@pytest.mark.parametrize("kind", [diffusers.DDIMInverseScheduler, diffusers.IPNDMScheduler])
+def test_a_scheduler_that_cannot_add_noise_is_refused_for_refining(parts, monkeypatch, kind):
+    monkeypatch.setattr(parts[1], "scheduler", kind.from_config(parts[1].scheduler.config))
+    with pytest.raises(ValueError, match=f"the teacher's {kind.__name__} cannot add noise to an image.*'regenerate'"):
+        drawn(parts, "refine", [0])
