@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from comfy_api.latest import io
 from comfy_execution.graph_utils import is_link
 
 import nodes as core
@@ -50,8 +51,9 @@ def _unasked(node: Mapping[str, Any], graph: Any) -> set[str]:
 
 
 def _lazy(kind: Any) -> set[str]:
-    """The names of a node's lazy inputs."""
-    if not hasattr(kind, "check_lazy_status"):
+    """The names of a node's lazy inputs; none where it leaves ComfyUI's own `check_lazy_status`, which asks for all."""
+    asks = getattr(kind, "check_lazy_status", None)
+    if asks is None or getattr(asks, "__func__", None) is io.ComfyNode.check_lazy_status.__func__:
         return set()
     parts = kind.INPUT_TYPES()
     every = {**parts.get("required", {}), **parts.get("optional", {})}

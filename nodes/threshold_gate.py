@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.cost import SAMPLERS
 from ..host.files.outlines import outlines
-from ..host.files.tables import THIS_RUN, check_gauge, gauge_choices, gauge_states
+from ..host.files.tables import THIS_RUN, check_gauge, gauge_states
 from ..host.gate import judge, payload, summary, threshold_of
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, StudentInfoLink, TableLink, node_id
 from ..host.shown import show_text
@@ -61,6 +61,7 @@ class ThresholdGate(AdaptiveNode):
 
 
 def _judging_inputs() -> list[io.Input]:
+    known = outlines()
     return [
         io.MultiType.Input(
             "scores",
@@ -69,9 +70,9 @@ def _judging_inputs() -> list[io.Input]:
         ),
         io.Combo.Input(
             "table",
-            options=gauge_choices(),
+            options=[THIS_RUN, *known],
             default=THIS_RUN,
-            extra_dict={"outlines": outlines()},
+            extra_dict={"outlines": known},
             tooltip="What the percentile is taken of: the scores of this run, those of a calibrated table, or the "
             "risks of a learned gate, which knows the prompt and the teacher.",
         ),

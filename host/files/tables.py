@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,6 @@ def table_choices() -> list[str]:
     return [THIS_RUN, *(name for name, path in tables().items() if outline_of(path))]
 
 
-def gauge_choices() -> list[str]:
-    """The same, and the learned gates behind them."""
-    return [*table_choices(), *(name for name, path in gates().items() if outline_of(path))]
-
-
 def tables() -> dict[str, Path]:
     """The file of every table, bundled ones first; a name is its file's stem."""
     return _named(TABLES, user_tables(), TABLE)
@@ -58,9 +53,7 @@ def tables() -> dict[str, Path]:
 
 def gates() -> dict[str, Path]:
     """The file of every learned gate, likewise; one that is called as a table is says that it is none."""
-    taken = tables()
-    found = _named(TABLES, user_gates(), GATE).items()
-    return {f"{name}{OF_A_TABLES_NAME}" if name in taken else name: path for name, path in found}
+    return _gates_beside(tables())
 
 
 def is_gate(name: str) -> bool:
@@ -69,8 +62,9 @@ def is_gate(name: str) -> bool:
 
 
 def gauges() -> dict[str, Path]:
-    """The file of all that Threshold Gate can judge by."""
-    return gates() | tables()
+    """The file of all that Threshold Gate can judge by: the tables, then the gates."""
+    found = tables()
+    return found | {name: path for name, path in _gates_beside(found).items() if name not in found}
 
 
 def table_path(name: str) -> Path:
@@ -84,7 +78,7 @@ def gauge_path(name: str) -> Path:
     """The file of the table or gate called `name`; ValueError when there is none."""
     if path := gauges().get(name):
         return path
-    raise ValueError(f"there is no table or gate {quoted(name)}; choose one of {listed([*tables(), *gates()])}")
+    raise ValueError(f"there is no table or gate {quoted(name)}; choose one of {listed(gauges())}")
 
 
 def load_gauge(path: Path) -> Gauge:
@@ -120,6 +114,11 @@ def check_new_name(name: str) -> None:
         raise ValueError(f"{quoted(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
     if name == THIS_RUN or name in {*_files(TABLES, TABLE), *_files(TABLES, GATE)}:
         raise ValueError(f"{quoted(name)} is a table of the pack itself; choose another name")
+
+
+def _gates_beside(tables: Mapping[str, Path]) -> dict[str, Path]:
+    found = _named(TABLES, user_gates(), GATE).items()
+    return {f"{name}{OF_A_TABLES_NAME}" if name in tables else name: path for name, path in found}
 
 
 def _named(bundled: Path, own: Path, suffix: str) -> dict[str, Path]:
