@@ -1,6 +1,8 @@
 """What is known of files that anyone may have put into ComfyUI's folders: nothing in them ends a listing."""
 
 import logging
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -8,7 +10,11 @@ from typing import Generic, TypeVar
 from ...adaptive_diffusion.quoting import printable
 
 Found = TypeVar("Found")
+SETTLED = 3.0
+"""Seconds after a change within which the clock of a file system may not tell another one."""
+
 _told: set[str] = set()
+_listed: dict[str, tuple[int, list[str]]] = {}
 
 
 class Known(Generic[Found]):
@@ -37,6 +43,17 @@ class Known(Generic[Found]):
             if self._tell:
                 tell_once(printable(f"{path.parent}: {error}"))
             return None
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of a folder's files, listed anew when the folder has changed; OSError where it cannot be read."""
+    place, changed = str(folder), os.stat(folder).st_mtime_ns
+    if place not in _listed or _listed[place][0] != changed:
+        found = os.listdir(folder)
+        if time.time() - changed / 1e9 < SETTLED:
+            return found
+        _listed[place] = (changed, found)
+    return _listed[place][1]
 
 
 def texts(names: Iterable[str]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Where the pack finds percentile tables and learned gates, and where it writes tables of its own."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from ...adaptive_diffusion.gate.outline import outline
 from ...adaptive_diffusion.gate.percentiles import PercentileTable
 from ...adaptive_diffusion.locks import sweep
 from ...adaptive_diffusion.quoting import listed, quoted, unquoted
-from .known import Known, tell_once, texts
+from .known import Known, names_in, tell_once, texts
 
 THIS_RUN = "this run"
 LONGEST = 200
@@ -134,7 +133,7 @@ def _files(folder: Path, suffix: str) -> dict[str, Path]:
 def stems(folder: Path, suffix: str = TABLE) -> list[str]:
     """The names of a folder's files of a kind; none where it cannot be read."""
     try:
-        names = os.listdir(folder)
+        names = names_in(folder)
     except FileNotFoundError:
         return []
     except OSError as error:

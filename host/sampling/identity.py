@@ -31,6 +31,8 @@ def patches(model: Any) -> str | None:
 def patch_digest(model: Any) -> str:
     """Letters that differ where a patch or its strength does; "none" for a model as it was loaded."""
     parts = [model.patches, model.object_patches, model.wrappers, _options(model.model_options)]
+    if not any(parts):
+        return PLAIN
     own = {id(model.model), *map(id, model.model.diffusion_model.modules())}
     told = list(contents(parts, own))
     return digest(told) if told else PLAIN

@@ -178,3 +178,18 @@ def test_a_guidance_embedding_of_no_size_is_a_sentence(folders, comfy_app):
         "kept": node("TestKeep", value=["guided", 0], name="model"),
     }
     assert "'odd.safetensors' has a guidance embedding of no size that a model has" in comfy_app.fails(graph)
+
+
+@pytest.mark.parametrize("age", [0, 60])
+def test_a_folder_is_listed_again_when_it_has_changed_and_only_then(tmp_path, monkeypatch, age):
+    known = module("host.files.known")
+    folder = tmp_path / "own"
+    folder.mkdir()
+    listings, listdir = [], os.listdir
+    monkeypatch.setattr(known.os, "listdir", lambda path: (listings.append(path), listdir(path))[1])
+    for names in (["a"], ["a", "b"]):
+        (folder / names[-1]).touch()
+        changed = folder.stat().st_mtime_ns - age * 10**9 + len(names)
+        os.utime(folder, ns=(changed, changed))
+        assert sorted(known.names_in(folder)) == sorted(known.names_in(folder)) == names
+    assert len(listings) == (2 if age else 4)
