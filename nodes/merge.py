@@ -68,7 +68,7 @@ class Merge(AdaptiveNode):
     @classmethod
     def run(cls, decision, student, improved, size, width, height, resize_method, improved_scores=(None,)):
         chosen = Size((width, height) if size == EXPLICIT_SIZE else None, resize_method)
-        teachers = behind(cls.hidden, ("improved",))
+        teachers = behind(cls.hidden, ("improved",)) if cls.any_rejected(decision) else None
         merged = merge(decision, student, improved, improved_scores, chosen, node_id(cls.hidden), teachers)
         if broken := sum(len(each.broken) for each in merged):
             rejected = sum(len(each.decision.rejected) for each in merged)

@@ -1,5 +1,6 @@
 """Where the pack finds percentile tables and learned gates, and where it writes tables of its own."""
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ OF_A_TABLES_NAME = " (learned gate)"
 
 
 def user_tables() -> Path:
-    return Path(folder_paths.get_user_directory()) / "adaptive_diffusion" / "percentiles"
+    return _own(folder_paths.get_user_directory())
 
 
 def user_gates() -> Path:
@@ -113,6 +114,11 @@ def check_new_name(name: str) -> None:
         raise ValueError(f"{quoted(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
     if name == THIS_RUN or name in {*_files(TABLES, TABLE), *_files(TABLES, GATE)}:
         raise ValueError(f"{quoted(name)} is a table of the pack itself; choose another name")
+
+
+@functools.cache
+def _own(user: str) -> Path:
+    return Path(user) / "adaptive_diffusion" / "percentiles"
 
 
 def _gates_beside(tables: Mapping[str, Path]) -> dict[str, Path]:

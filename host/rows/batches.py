@@ -25,9 +25,10 @@ def replaces_row(improved: Batch, place: int, before: Batch, position: int) -> b
 
 def check_finite(images: torch.Tensor, name: str) -> None:
     """ValueError where one of the images (B, H, W, C), called `name`, has values that are not finite."""
-    broken = [place for place, image in enumerate(images) if not image.isfinite().all()]
-    if broken:
-        raise ValueError(f"image {broken[0]} of {name} has pixels that are not finite; check the VAE that decoded it")
+    finite = images.isfinite()
+    if not finite.all():
+        broken = finite.flatten(1).all(1).tolist().index(False)
+        raise ValueError(f"image {broken} of {name} has pixels that are not finite; check the VAE that decoded it")
 
 
 def part(batch: Batch, positions: Sequence[int]) -> Batch:
