@@ -11,20 +11,18 @@ from scipy.special import expit
 
 from ..comparison import Interval
 from ..quoting import quoted
-from ..reading import told
-from ..tensors import array, check_size, content, description, opened, save
+from ..tensors import array
 from .about import About
 from .confidence import Confidence, confidence
-from .description import check_format
 from .judge import Judge, check_same
 from .pairs import Pairs
 from .promise import Promise, promise
 from .ranking import area
+from .stored import Form
 from .student import Student
 from .teacher import Teacher
 
-FORMAT = "adaptive-diffusion gate"
-VERSION = 1
+FORM = Form("adaptive-diffusion gate", "gate", "is not a whole gate's file; fit it again")
 SHOWN = tuple(range(0, 101, 5))
 
 
@@ -135,25 +133,17 @@ class LearnedGate:
         arrays = {"weights": self.weights, "constant": numpy.array([self.constant]), "risks": self.risks}
         arrays |= {"improved": self.improved.astype(numpy.uint8), "keys": self.keys}
         auc = {"value": self.auc.value, "low": self.auc.low, "high": self.auc.high}
-        derived = {"count": self.count, "improved": int(self.improved.sum()), "auc": auc, "gains": self.gains}
-        return content(arrays, {"format": FORMAT, "version": VERSION, **self.about.content, **derived})
+        count, improved = self.count, int(self.improved.sum())
+        return FORM.content(arrays, self.about, count=count, improved=improved, auc=auc, gains=self.gains)
 
     def save(self, path: Path) -> None:
         """Write the gate; a reader sees the old file or the new one, never half of one."""
-        save(path, self.content, f"gate {quoted(self.name)}")
+        FORM.save(path, self.content)
 
     @classmethod
     def load(cls, path: Path) -> "LearnedGate":
         """Read a gate's file; FileNotFoundError without it, ValueError where it holds anything else."""
-        what = f"gate {quoted(path.stem)}"
-        damaged = f"{what} is not a whole gate's file; fit it again"
-        check_size(path)
-        with opened(path, damaged) as file:
-            about = description(file)
-            check_format(about, FORMAT, VERSION, what)
-            parts = _arrays(file)
-        with told(damaged, ValueError):
-            return cls(path.stem, **parts, about=About.read(about, what))
+        return FORM.load(path, _arrays, cls)
 
 
 def _arrays(file: Any) -> dict[str, Any]:

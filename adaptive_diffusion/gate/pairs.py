@@ -11,13 +11,11 @@ import numpy
 
 from ..locks import locked
 from ..quoting import quoted
-from ..reading import told
-from ..tensors import array, check_size, content, description, fits, opened, save
+from ..tensors import array, fits
 from .about import About
-from .description import check_format
+from .stored import Form
 
-FORMAT = "adaptive-diffusion pairs"
-VERSION = 1
+FORM = Form("adaptive-diffusion pairs", "pairs", "are not a whole file of pairs; draw them again")
 _KINDS = {
     "numbers": ("I64", numpy.int64),
     "keys": ("U64", numpy.uint64),
@@ -117,24 +115,16 @@ class Pairs:
     @property
     def content(self) -> bytes:
         """The bytes of the pairs' file; equal for equal pairs."""
-        return content(self._arrays, {"format": FORMAT, "version": VERSION, **self.about.content})
+        return FORM.content(self._arrays, self.about)
 
     def save(self, path: Path) -> None:
         """Write the pairs; a reader sees the old file or the new one, never half of one."""
-        save(path, self.content, f"pairs {quoted(self.name)}")
+        FORM.save(path, self.content)
 
     @classmethod
     def load(cls, path: Path) -> "Pairs":
         """Read a file of pairs; FileNotFoundError without it, ValueError where it holds anything else."""
-        what = f"pairs {quoted(path.stem)}"
-        damaged = f"{what} are not a whole file of pairs; draw them again"
-        check_size(path)
-        with opened(path, damaged) as file:
-            about = description(file)
-            check_format(about, FORMAT, VERSION, what)
-            arrays = _read_arrays(file)
-        with told(damaged, ValueError):
-            return cls(path.stem, **arrays, about=About.read(about, what))
+        return FORM.load(path, _read_arrays, cls)
 
     def add_to(self, path: Path) -> "Pairs":
         """The pairs at `path` with these added, or these where there are none; saved there.
