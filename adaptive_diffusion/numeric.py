@@ -42,6 +42,7 @@ def whole(low: int, high: int) -> Range:
 
 ANY = Range()
 PERCENT = Range(0, 100, "percentage")
+SAFE = Range(0, 50, "percentage")  # the share that is promised at most; 0 for no promise
 GUIDANCE = Range(0, 100)
 STEPS = whole(1, 1000)
 SIDE = whole(8, 16384)

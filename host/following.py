@@ -7,9 +7,10 @@ from comfy_execution.utils import get_executing_context
 from ..adaptive_diffusion.digest import digest
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.gauge import Gauge, table_of
+from ..adaptive_diffusion.gate.percentiles import THIS_RUN
 from ..adaptive_diffusion.gate.running import RunningTable
 from ..adaptive_diffusion.gate.student import agreed
-from .files.tables import THIS_RUN, running_tables
+from .files.tables import running_tables
 
 
 def follow(judged: Sequence[GateDecision], gauge: Gauge, name: str, k: float) -> tuple[float, RunningTable]:

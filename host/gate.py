@@ -7,16 +7,14 @@ from typing import Any, NamedTuple
 
 from ..adaptive_diffusion.gate.confidence import Confidence, reachable, shares_beside, unreachable
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
-from ..adaptive_diffusion.gate.gauge import Gauge, another_student, merits, sureness, told_promise
-from ..adaptive_diffusion.gate.learned import LearnedGate
-from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.gauge import Gauge, another_student, merits, sureness
+from ..adaptive_diffusion.gate.percentiles import THIS_RUN, PercentileTable
 from ..adaptive_diffusion.gate.promise import Promise
 from ..adaptive_diffusion.gate.relative import across_prompts
 from ..adaptive_diffusion.gate.running import RunningTable
 from ..adaptive_diffusion.gate.student import Student, agreed
 from ..adaptive_diffusion.gate.verdicts import Verdicts, common, regrouped
 from ..adaptive_diffusion.quoting import quoted
-from .files.tables import THIS_RUN
 from .following import follow
 from .plain import numbers
 from .rules import Rule, rules_for
@@ -152,12 +150,7 @@ def _sure(judged: Verdicts, found: Sequence[Rule]) -> Confidence | None:
 
 
 def _promised(found: Sequence[Rule]) -> list[str]:
-    told = [
-        told_promise(rule.promise, rule.table.count)
-        for rule in found
-        if rule.promise and isinstance(rule.table, LearnedGate)
-    ]
-    return list(dict.fromkeys(told))
+    return list(dict.fromkeys(str(rule.promise) for rule in found if rule.promise))
 
 
 def warnings_of(table: Gauge, students: Sequence[Student | None]) -> list[str]:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores, decide
 from ..adaptive_diffusion.gate.gauge import Gauge, measured, merits, safe
 from ..adaptive_diffusion.gate.learned import LearnedGate
-from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.percentiles import THIS_RUN, PercentileTable
 from ..adaptive_diffusion.gate.promise import Promise
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from ..adaptive_diffusion.quoting import quoted
-from .files.tables import THIS_RUN, gauge_path, is_gate, load_gauge
+from .files.tables import gauge_path, is_gate, load_gauge
 
 
 class Rule(NamedTuple):

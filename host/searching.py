@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
-from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..adaptive_diffusion.gate.percentiles import THIS_RUN, PercentileTable
 from ..adaptive_diffusion.gate.relative import across_prompts
 from ..adaptive_diffusion.gate.student import Student
 from ..adaptive_diffusion.quoting import quoted
 from .estimator import HostedEstimator
-from .files.tables import THIS_RUN, table_path
+from .files.tables import table_path
 from .gate import warnings_of
 from .rows.lists import per_batch
 from .sampling.search import Kept, Searcher

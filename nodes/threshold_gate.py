@@ -3,6 +3,8 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.cost import SAMPLERS
+from ..adaptive_diffusion.gate.percentiles import THIS_RUN
+from ..adaptive_diffusion.numeric import SAFE
 from ..host.files.outlines import outlines
 from ..host.files.tables import THIS_RUN, check_gauge, gauge_states
 from ..host.gate import judge, payload, summary, threshold_of
@@ -124,8 +126,8 @@ def _advanced_inputs() -> list[io.Input]:
             "keep_safe",
             display_name="Keep only what is safe (%)",
             default=0.0,
-            min=0.0,
-            max=50.0,
+            min=float(SAFE.low),
+            max=float(SAFE.high),
             step=0.5,
             optional=True,
             advanced=True,

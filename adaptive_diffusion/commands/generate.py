@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..numeric import IMAGES, PERCENT
+from ..numeric import IMAGES, PERCENT, SAFE
 from ..prompts import described, prompt_seeds, repeated
 from ..quoting import quoted
 from .libraries import needing
@@ -16,13 +16,14 @@ from .sharing import add_sharing, draw_shards
 
 if TYPE_CHECKING:
     from ..gate.gauge import Gauge
+    from ..gate.promise import Promise
     from ..standalone.drawing import Pipeline
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
 
 REMEMBERED = (
     *("student", "student_steps", "student_cfg", "teacher", "teacher_steps", "teacher_cfg", "strategy", "sigma"),
-    *("rollback_scale", "k", "table", "estimator", "negative", "size", "batch", "dtype", "gate"),
+    *("rollback_scale", "k", "table", "estimator", "negative", "size", "batch", "dtype", "gate", "keep_safe"),
 )
 
 
@@ -49,6 +50,13 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="learned gate, in the place of a table: a bundled one's name, or a file (the demo's: 'Demo gate')",
     )
     parser.add_argument("--k", type=among(PERCENT), default=50.0, help="percent of the images to improve (%(default)g)")
+    parser.add_argument(
+        "--keep-safe",
+        type=among(SAFE),
+        metavar="PERCENT",
+        help="with a learned gate, in the place of k: of the images that are kept, at most this share would have been "
+        "improved, 95 %% sure, for prompts like those it was fitted to (0 for k)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -60,14 +68,16 @@ def run(chosen: argparse.Namespace) -> str:
     models.check(chosen.student, chosen.teacher)
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
     gauge = _gauge(chosen)
-    about = _about(chosen, prompts, gauge)
+    promise = _promise(chosen, gauge)
+    about, promised = _about(chosen, prompts, gauge, promise), [str(promise)] if promise else []
     if chosen.shard or chosen.cluster:
         make = partial(_pipeline, chosen, []) if chosen.cluster else partial(_checked_pipeline, chosen, prompts, gauge)
-        return draw_shards(chosen, about, prompts, make, {"table": gauge, **_settings(chosen)})
+        told = draw_shards(chosen, about, prompts, make, {"table": gauge, **_settings(chosen)})
+        return "\n".join([told, *promised])
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
             _draw(chosen, kept, prompts, gauge)
-        return _summary(kept)
+        return "\n".join([_summary(kept), *promised])
 
 
 def _prompts(chosen: argparse.Namespace) -> list[str]:
@@ -88,6 +98,13 @@ def _gauge(chosen: argparse.Namespace) -> "Gauge | None":
     return models.load_table(chosen.table) if chosen.table else None
 
 
+def _promise(chosen: argparse.Namespace, gauge: "Gauge | None") -> "Promise | None":
+    """What sets the threshold in the place of k, where that is asked for."""
+    from ..gate.gauge import safe
+
+    return safe(gauge, chosen.keep_safe) if chosen.keep_safe else None
+
+
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
     from ..standalone import models
@@ -102,8 +119,10 @@ def _complete(chosen: argparse.Namespace) -> None:
         )
     if chosen.estimator is None:
         raise ValueError("nothing scores the images; name an estimator's file with --estimator")
-    if chosen.teacher is None and chosen.k != 0:
-        raise ValueError(f"k is {chosen.k:g}, but there is no teacher; name its folder with --teacher, or choose --k 0")
+    chosen.keep_safe = chosen.keep_safe or None  # as in runs that were begun before there were promises
+    if chosen.teacher is None and (chosen.k != 0 or chosen.keep_safe):
+        asked = f"keep_safe is {chosen.keep_safe:g}" if chosen.keep_safe else f"k is {chosen.k:g}"
+        raise ValueError(f"{asked}, but there is no teacher; name its folder with --teacher, or choose --k 0")
     if chosen.table is None and chosen.gate is None and chosen.k not in (0, 100):
         raise ValueError(
             "the threshold must be known before the last image is drawn; name a percentile table with --table "
@@ -118,9 +137,11 @@ def _complete(chosen: argparse.Namespace) -> None:
     of_rollback(chosen.strategy, chosen.teacher_steps, chosen.sigma, chosen.rollback_scale)
 
 
-def _about(chosen: argparse.Namespace, prompts: list[str], gauge: "Gauge | None") -> dict[str, Any]:
+def _about(
+    chosen: argparse.Namespace, prompts: list[str], gauge: "Gauge | None", promise: "Promise | None"
+) -> dict[str, Any]:
     """What must be the same for a run to go on where another stopped."""
-    threshold = gauge.threshold(chosen.k) if gauge else math.inf
+    threshold = promise.threshold if promise else gauge.threshold(chosen.k) if gauge else math.inf
     remembered = {name: getattr(chosen, name) for name in REMEMBERED}
     finite = threshold if math.isfinite(threshold) else None
     return {"prompts": described(prompts, chosen.seed), **remembered, "threshold": finite}
@@ -180,7 +201,8 @@ def _teacher(chosen: argparse.Namespace, texts: list[str]) -> "Pipeline":
 
 def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
     """What the pipeline is called with for every unit."""
-    return {"k": chosen.k, "batch_size": chosen.batch, **pipeline_settings(chosen)}
+    asked = {"k": chosen.k, "keep_safe": chosen.keep_safe or 0}
+    return {**asked, "batch_size": chosen.batch, **pipeline_settings(chosen)}
 
 
 def _summary(kept: "Run") -> str:

@@ -3,14 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from ..comparison import COVERAGE
 from ..quoting import quoted
 from .confidence import Confidence, confidence
 from .decision import QualityScores
 from .judge import Judge
 from .learned import LearnedGate
-from .percentiles import PercentileTable
-from .promise import Promise, promise
+from .percentiles import THIS_RUN, PercentileTable
+from .promise import Promise
 from .student import Student
 
 Gauge = PercentileTable | LearnedGate
@@ -63,29 +62,18 @@ def another_student(gauge: Gauge, student: Student) -> list[str]:
     return [told] if differences else []
 
 
-def safe(gauge: Gauge, most: float) -> Promise:
+def safe(gauge: Gauge | None, most: float) -> Promise:
     """What can be promised of the images that are kept: at most `most` percent would have been improved.
 
-    ValueError for a percentile table, which knows nothing of the teacher.
+    gauge: None for the percentiles of this run. ValueError for percentiles, which know nothing of the teacher.
     """
     if not isinstance(gauge, LearnedGate):
+        name = gauge.name if gauge else THIS_RUN
         raise ValueError(
-            f"keep_safe is {most:g}, but {quoted(gauge.name)} is a percentile table, which knows nothing of the "
+            f"keep_safe is {most:g}, but {quoted(name)} is a percentile table, which knows nothing of the "
             "teacher; choose a learned gate, or set keep_safe to 0"
         )
-    return promise(gauge.risks, gauge.improved, most)
-
-
-def told_promise(found: Promise, pairs: int) -> str:
-    """A sentence of what is promised by so many pairs, or what can be and how many more it takes."""
-    if found.kept:
-        return (
-            f"of the images you keep, at most {found.most:g} % would have been improved: {COVERAGE:.0%} sure, for "
-            f"prompts like those of the gate's {pairs} pairs, of which it sends {found.sent:.0f} % to the teacher"
-        )
-    least = f"the least is {found.possible:g} %" if found.possible < 100 else "nor any other share"
-    more = "no number of pairs would" if found.more_pairs is None else f"it takes about {found.more_pairs} more"
-    return f"{pairs} pairs cannot promise {found.most:g} %, {least}, and {more}: all images go to the teacher"
+    return gauge.promise(most)
 
 
 def sureness(gauge: Gauge, k: float) -> Confidence | None:

@@ -24,6 +24,7 @@ from .student import Student
 
 FORMAT = "adaptive-diffusion percentiles"
 VERSION = 1
+THIS_RUN = "this run"  # what the table is called that is made of the scores at hand
 KNOTS = tuple(range(10, 100, 10))
 MOST_KNOTS = 10_000
 _DESCRIPTION = ("estimator", "student", "prompts", "created", "source")

@@ -24,13 +24,14 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Promise:
-    """What can be said of the images that a threshold keeps.
+    """What can be said of the images that a threshold keeps; as text, one sentence.
 
     most: the share of them that would have been improved, at most, in percent. threshold: the risk above which images
     go to the teacher; -inf where all do, because the pairs carry no more. sent: the pairs' share above it, in percent.
     held: the share of improved ones among the pairs that are kept, in percent; NaN where none is.
     possible: the least share that these pairs could promise while they keep some, in percent; 100 where there is none.
     more_pairs: about how many more it takes for `most`; 0 where it is kept, None where no number will do.
+    pairs: how many there are.
     """
 
     most: float
@@ -39,11 +40,23 @@ class Promise:
     held: float
     possible: float
     more_pairs: int | None
+    pairs: int
 
     @property
     def kept(self) -> bool:
         """Whether the pairs carry the promise for any image at all."""
         return self.threshold > -math.inf
+
+    def __str__(self) -> str:
+        if self.kept:
+            return (
+                f"of the images you keep, at most {self.most:g} % would have been improved: {COVERAGE:.0%} sure, for "
+                f"prompts like those of the gate's {self.pairs} pairs, of which it sends {self.sent:.0f} % to the "
+                "teacher"
+            )
+        least = f"the least is {self.possible:g} %" if self.possible < 100 else "nor any other share"
+        more = "no number of pairs would" if self.more_pairs is None else f"it takes about {self.more_pairs} more"
+        return f"{self.pairs} pairs cannot promise {self.most:g} %, {least}, and {more}: all images go to the teacher"
 
 
 def promise(risks: numpy.ndarray, improved: numpy.ndarray, most: float) -> Promise:
@@ -60,10 +73,11 @@ def promise(risks: numpy.ndarray, improved: numpy.ndarray, most: float) -> Promi
     if last is not None:
         count = int(kept[last])
         sent, held = (100 * float(share) for share in (1 - count / len(risks), missed[last] / count))
-        return Promise(most, float(risks[count - 1]), sent, held, most, 0)
+        return Promise(most, float(risks[count - 1]), sent, held, most, 0, len(risks))
     shares = numpy.arange(math.floor(most * 10) + 1, 1000) / 10
     possible = next((float(one) for one in shares if _last(kept, missed, expected, one / 100) is not None), 100.0)
-    return Promise(most, -math.inf, 100.0, math.nan, possible, _more_pairs(kept, expected, most / 100))
+    more = _more_pairs(kept, expected, most / 100)
+    return Promise(most, -math.inf, 100.0, math.nan, possible, more, len(risks))
 
 
 def _levels(risks: numpy.ndarray) -> numpy.ndarray:

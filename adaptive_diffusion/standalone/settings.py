@@ -6,7 +6,7 @@ from typing import Any
 from ..diffusion.rollback import check_scale
 from ..diffusion.schedules import TRAIN_STEPS
 from ..gate.ways import REFINE, REGENERATE
-from ..numeric import ANY, GUIDANCE, IMAGES, PERCENT, SEED, SIDE, STEPS, plain
+from ..numeric import ANY, GUIDANCE, IMAGES, PERCENT, SAFE, SEED, SIDE, STEPS, plain
 from ..prompts import check_text
 from ..quoting import quoted
 
@@ -20,6 +20,7 @@ RANGES = {
     "height": SIDE,
     "width": SIDE,
     "batch_size": IMAGES,
+    "keep_safe": SAFE,
 }
 SIDES = ("height", "width")
 

@@ -12,12 +12,11 @@ from ...adaptive_diffusion.bundled import TABLES
 from ...adaptive_diffusion.gate.gauge import Gauge
 from ...adaptive_diffusion.gate.learned import LearnedGate
 from ...adaptive_diffusion.gate.outline import outline
-from ...adaptive_diffusion.gate.percentiles import PercentileTable
+from ...adaptive_diffusion.gate.percentiles import THIS_RUN, PercentileTable
 from ...adaptive_diffusion.locks import sweep
 from ...adaptive_diffusion.quoting import listed, quoted, unquoted
 from .known import Known, names_in, tell_once, texts
 
-THIS_RUN = "this run"
 LONGEST = 200
 TABLE, GATE = ".json", ".safetensors"
 OF_A_TABLES_NAME = " (learned gate)"

@@ -430,6 +430,7 @@ def test_prompts_that_only_the_teacher_cuts_are_told_once_when_it_is_loaded(
         "pictures",
         "count",
         "size",
+        "keep_safe",
     ],
 )
 def test_a_number_that_is_none_or_out_of_range_is_refused_and_nothing_is_written(files, capsys, option, value):
