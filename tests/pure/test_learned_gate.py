@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy
 import pytest
 
-from adaptive_diffusion.gate import fitting
+from adaptive_diffusion.gate import fitting, logistic
 from adaptive_diffusion.gate.components import MOST_COMPONENTS, Components
 from adaptive_diffusion.gate.confidence import rejection_interval
 from adaptive_diffusion.gate.fitting import fit, stakes
@@ -70,6 +70,20 @@ def test_a_penalised_regression_is_at_its_least(penalty):
     assert numpy.abs(slope + penalty * found[:-1]).max() < 1e-3
     again = regress(x, pairs.improved, numpy.ones(len(x)), penalty, numpy.zeros(7))
     assert numpy.allclose(found, again, atol=1e-5)
+
+
+def test_a_regression_that_rounding_ends_is_as_good_and_a_failed_one_is_none(monkeypatch):
+    """In units a million times smaller the slope is rounded to more than PRECISION, at weights that are right."""
+    pairs = made()
+    rows, counts, start = pairs.features.astype(float), numpy.ones(240), numpy.zeros(7)
+    found = logistic.regress(1e6 * rows, pairs.improved, counts, 0.0, start)
+    expected = logistic.regress(rows, pairs.improved, counts, 0.0, start)
+    assert found[:-1] * 1e6 == pytest.approx(expected[:-1], rel=1e-6) and found[-1] == pytest.approx(expected[-1])
+    with pytest.raises(RuntimeError, match="the fit did not converge: "):
+        logistic.regress(1e9 * rows, pairs.improved, counts, 0.0, start)
+    monkeypatch.setattr(logistic, "ROUGH", logistic.PRECISION)
+    with pytest.raises(RuntimeError, match="the fit did not converge: "):
+        logistic.regress(1e6 * rows, pairs.improved, counts, 0.0, start)
 
 
 def test_prompts_that_were_left_out_are_ranked_nearly_as_well_as_can_be(gate):
