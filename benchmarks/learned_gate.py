@@ -4,8 +4,8 @@
     python -m benchmarks.learned_gate FOLDER --part test     the test part's, against what was fixed beforehand
 
 Captions, seeds, k, evaluations and bars were fixed in benchmarks/learned_parts.py before any image was drawn; the test
-part was drawn with the others, and nobody looked at it before the gate was as it is. Gates are fitted to pairs of the
-training part. At k the images of highest risk (or lowest score) of the run go to the teacher, k percent of them.
+part was drawn with the others. Gates are fitted to pairs of the training part. At k the images of highest risk (or
+lowest score) of the run go to the teacher, k percent of them.
 """
 
 import argparse
@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy
 
-from adaptive_diffusion.comparison import Interval, told
+from adaptive_diffusion.comparison import Interval, clustered, told
 from adaptive_diffusion.gate.pairs import prompt_keys
 from adaptive_diffusion.gate.ranking import area
+from adaptive_diffusion.standalone.scenes import Scene
 from benchmarks import learned_parts as parts
 from benchmarks import policies
 from benchmarks.learned_draw import Drawn, Task, draw_all, drawn
@@ -56,6 +57,18 @@ class Graded:
         areas = [self.area(one) for one in risks]
         value = told(areas[0]) if len(risks) == 1 else _mean_and_least([one.value for one in areas])
         return [name, value, *(f"{numpy.mean([self.right(one, k).mean() for one in risks]):.3f}" for k in SHARES)]
+
+
+def in_part(values: numpy.ndarray, scenes: Sequence[Scene]) -> Interval:
+    """As `by_caption`, for the captions of one part, which has so few of one object that all of them were drawn.
+
+    Such a caption is a stratum by itself, whose images differ by their noise alone: where every cluster of a stratum is
+    in the sample, only the variance within clusters is left (Cochran, Sampling Techniques, 1977, section 10.3).
+    """
+    single = [len(one.objects) == 1 for one in scenes]
+    clusters = [row if alone else one.meaning for row, (one, alone) in enumerate(zip(scenes, single, strict=True))]
+    strata = [one.meaning if alone else len(one.objects) for one, alone in zip(scenes, single, strict=True)]
+    return clustered(values, clusters, strata)
 
 
 def _mean_and_least(values: Sequence[float]) -> str:
@@ -106,14 +119,15 @@ def tested(folder: Path, graded: Graded) -> str:
         [
             str(k),
             *(told(by_caption(graded.right(one, k), graded.scenes)) for one in (risks, by_score)),
-            told(by_caption(graded.right(risks, k) - graded.right(by_score, k), graded.scenes), "+"),
+            *_both(graded.right(risks, k) - graded.right(by_score, k), graded.scenes),
             f"{graded.perfect(k):.3f}",
         ]
         for k in parts.JUDGED_AT
     ]
-    at_k = table(["k", "learned", "percentile", "learned - percentile ± 95 %", "perfect"], rows)
+    compared = ("learned - percentile ± 95 %", "of these single objects")
+    at_k = table(["k", "learned", "percentile", *compared, "perfect"], rows)
     alone = [_against_the_student(graded, risks, evaluations) for evaluations in parts.EVALUATIONS]
-    header = ["evaluations", "k", "learned", "student alone", "learned - student ± 95 %"]
+    header = ["evaluations", "k", "learned", "student alone", "learned - student ± 95 %", compared[1]]
     areas = [told(graded.area(one)) for one in (risks, by_score)]
     return f"AUC for wrong: learned {areas[0]}, percentile {areas[1]}.\n\n{at_k}\n\n{table(header, alone)}"
 
@@ -128,7 +142,13 @@ def _against_the_student(graded: Graded, risks: numpy.ndarray, evaluations: int)
     student = (1 - share) * ways[:, above - 1] + share * ways[:, above]
     ours = graded.right(risks, k)
     told_each = [told(by_caption(one, graded.scenes)) for one in (ours, student)]
-    return [str(evaluations), f"{k:.0f}", *told_each, told(by_caption(ours - student, graded.scenes), "+")]
+    return [str(evaluations), f"{k:.0f}", *told_each, *_both(ours - student, graded.scenes)]
+
+
+def _both(difference: numpy.ndarray, scenes: Sequence[Scene]) -> tuple[str, str]:
+    """A difference with its interval for captions like these, and for those of the part."""
+    within = in_part(difference, scenes)
+    return told(by_caption(difference, scenes), "+"), f"± {within.high - within.value:.3f}"
 
 
 def main() -> None:

@@ -1,16 +1,22 @@
 """What the benchmarks rest on: counts, the official steps, and ratios."""
 
+import random
+
 import numpy
 import pytest
 import torch
 from PIL import Image
 
+from adaptive_diffusion.comparison import clustered
 from adaptive_diffusion.diffusion.noise import derive_seed
 from adaptive_diffusion.standalone.counting import counting
 from benchmarks import sdxl
+from benchmarks.learned_gate import in_part
 from benchmarks.official import OfficialSteps
 from benchmarks.timing import Seconds, median_ratio, table
 from benchmarks.ways import AGAIN, FULL, RIVALS, STUDENT, Way
+from training.evaluate import by_caption
+from training.scenes import random_scene
 
 
 class Answer:
@@ -97,3 +103,15 @@ def test_the_full_size_pipelines_have_sdxls_number_of_weights():
     counts = [sum(weight.numel() for weight in part.parameters()) for part in (student.unet, student.vae)]
     assert counts == [2_567_463_684, 83_653_863]
     assert teacher.unet is not student.unet and teacher.vae is student.vae
+
+
+def test_captions_that_a_part_has_all_of_differ_by_their_noise_alone():
+    draw = random.Random(1)
+    one, other, *many = [random_scene(draw, 1 + (i > 1)) for i in range(42)]
+    scenes = [one] * 20 + [other] * 20 + many
+    of_captions = numpy.concatenate([numpy.ones(20), numpy.zeros(20), numpy.zeros(40)])
+    assert by_caption(of_captions, scenes).high - 0.25 > 0.2
+    assert in_part(of_captions, scenes).high == in_part(of_captions, scenes).value == 0.25
+    of_noise = numpy.tile([0.0, 1.0], 40)
+    within, strata = in_part(of_noise, scenes), numpy.repeat([1, 2, 3], [20, 20, 40])
+    assert within == clustered(of_noise, range(80), strata.tolist())
