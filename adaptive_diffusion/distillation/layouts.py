@@ -15,10 +15,15 @@ ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 class StableDiffusion:
-    """Stable Diffusion 1 and 2: a UNet, and the states of one text encoder."""
+    """Stable Diffusion 1 and 2: a UNet, and the states of one text encoder.
+
+    texts: how many times the pipeline is given the prompts, where each of its encoders takes its own. full: whether all
+    weights can be trained, not a LoRA alone.
+    """
 
     pipelines: tuple[str, ...] = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
     part = "unet"
+    texts = 1
     targets: tuple[str, ...] = (
         *(*ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2", "conv_shortcut"),
         *("downsamplers.0.conv", "upsamplers.0.conv", "time_emb_proj"),
@@ -57,8 +62,11 @@ class StableDiffusion:
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> Condition:
         """What the network is told of each prompt: tensors (B, ...)."""
-        states, _ = self.pipeline.encode_prompt(list(prompts), self.network.device, 1, False)
-        return {STATES: states}
+        device = self.network.device
+        states, _, *pooled = self.pipeline.encode_prompt(
+            *[list(prompts)] * self.texts, device=device, num_images_per_prompt=1, do_classifier_free_guidance=False
+        )
+        return {STATES: states} | ({POOLED: pooled[0]} if pooled else {})
 
     def blank(self) -> Condition:
         """What it is told of the empty prompt, (1, ...) each."""
@@ -73,10 +81,12 @@ class StableDiffusion:
         guidance: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The network's prediction of x (B, C, H, W). told: (B,). guidance: its embedding (B, E), if it takes one."""
-        return network(x, told, condition[STATES], timestep_cond=guidance, **self._added(condition)).sample
+        states, more = condition[STATES], self._more(condition, guidance)
+        return network(x, timestep=told, encoder_hidden_states=states, **more).sample
 
-    def _added(self, condition: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-        return {}
+    def _more(self, condition: Mapping[str, torch.Tensor], guidance: torch.Tensor | None) -> dict[str, Any]:
+        """What the network takes besides, by the names of its arguments."""
+        return {"timestep_cond": guidance}
 
 
 class StableDiffusionXL(StableDiffusion):
@@ -84,12 +94,9 @@ class StableDiffusionXL(StableDiffusion):
 
     pipelines = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
 
-    @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> Condition:
-        states, _, pooled, _ = self.pipeline.encode_prompt(
-            list(prompts), device=self.network.device, num_images_per_prompt=1, do_classifier_free_guidance=False
-        )
-        return {STATES: states, POOLED: pooled, TIME_IDS: self._time_ids(states).expand(len(states), -1)}
+        condition = super().encode(prompts)
+        return {**condition, TIME_IDS: self._time_ids(condition[STATES]).expand(len(prompts), -1)}
 
     def blank(self) -> Condition:
         blank = self.encode([""])
@@ -102,8 +109,9 @@ class StableDiffusionXL(StableDiffusion):
         size = self.size[::-1]
         return torch.tensor([[*size, 0, 0, *size]]).to(like)
 
-    def _added(self, condition: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-        return {"added_cond_kwargs": {"text_embeds": condition[POOLED], "time_ids": condition[TIME_IDS]}}
+    def _more(self, condition: Mapping[str, torch.Tensor], guidance: torch.Tensor | None) -> dict[str, Any]:
+        added = {"text_embeds": condition[POOLED], "time_ids": condition[TIME_IDS]}
+        return {**super()._more(condition, guidance), "added_cond_kwargs": added}
 
 
 class StableDiffusion3(StableDiffusion):
@@ -111,6 +119,7 @@ class StableDiffusion3(StableDiffusion):
 
     pipelines = ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline")
     part = "transformer"
+    texts = 3
     targets = (
         *(*ATTENTION, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"),
         *("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2"),
@@ -121,23 +130,8 @@ class StableDiffusion3(StableDiffusion):
     def multiple(self) -> int:
         return self.pipeline.vae_scale_factor * self.pipeline.transformer.config.patch_size
 
-    @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Condition:
-        texts = list(prompts)
-        states, _, pooled, _ = self.pipeline.encode_prompt(
-            texts, texts, texts, device=self.network.device, do_classifier_free_guidance=False
-        )
-        return {STATES: states, POOLED: pooled}
-
-    def call(
-        self,
-        network: torch.nn.Module,
-        x: torch.Tensor,
-        told: torch.Tensor,
-        condition: Mapping[str, torch.Tensor],
-        guidance: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        return network(x, condition[STATES], condition[POOLED], told).sample
+    def _more(self, condition: Mapping[str, torch.Tensor], guidance: torch.Tensor | None) -> dict[str, Any]:
+        return {"pooled_projections": condition[POOLED]}
 
 
 LAYOUTS = (StableDiffusion, StableDiffusionXL, StableDiffusion3)
