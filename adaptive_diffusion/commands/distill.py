@@ -77,13 +77,12 @@ def run(chosen: argparse.Namespace) -> str:
     teacher = DEMO_MODELS if chosen.teacher == models.DEMO else Path(chosen.teacher)
     layout = building.open_teacher(teacher, chosen.size, chosen.dtype, chosen.device)
     recipe, plan = _recipe(chosen, layout), plan_of(chosen)
-    building.check(layout, recipe)
+    making.check(layout, recipe, plan, chosen.out)
     settings = about(chosen.teacher, data, recipe, chosen)
     with folder.opened(chosen.out, settings):
         making.make(layout, data, recipe, plan, chosen.out, open_bar)
         figures = list(_measured(chosen, layout.size, data.prompts))
-        name = None if chosen.teacher == models.DEMO else teacher.name
-        return "\n".join(finishing.finish(layout, recipe, chosen.out, name, settings, figures))
+        return "\n".join(finishing.finish(layout, recipe, chosen.out, settings, chosen.estimator, figures))
 
 
 def _complete(chosen: argparse.Namespace) -> None:

@@ -48,13 +48,12 @@ def run(chosen: argparse.Namespace) -> str:
     models.check_prompts(data.prompts, chosen.model)
     path = DEMO_MODELS if is_demo else Path(chosen.model)
     layout = building.open_teacher(path, chosen.size, chosen.dtype, chosen.device)
-    recipe = _recipe(chosen, layout.size)
-    building.check(layout, recipe)
+    recipe, plan = _recipe(chosen, layout.size), plan_of(chosen)
+    making.check(layout, recipe, plan, chosen.out)
     settings = about(chosen.model, data, recipe, chosen)
     with folder.opened(chosen.out, settings):
-        making.make(layout, data, recipe, plan_of(chosen), chosen.out, open_bar)
-        name = None if is_demo else path.name
-        return "\n".join(finishing.finish(layout, recipe, chosen.out, name, settings, []))
+        making.make(layout, data, recipe, plan, chosen.out, open_bar)
+        return "\n".join(finishing.finish(layout, recipe, chosen.out, settings))
 
 
 def _recipe(chosen: argparse.Namespace, size: tuple[int, int]) -> "Recipe":

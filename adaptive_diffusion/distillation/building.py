@@ -54,15 +54,10 @@ def _check_size(layout: StableDiffusion) -> None:
 
 
 def teacher_of(layout: StableDiffusion) -> Teacher:
-    """The teacher, frozen; ValueError where its network takes guidance as an input, and so is a student itself."""
-    pipeline, network = layout.pipeline, layout.network
-    if network.config.get("time_cond_proj_dim"):
-        raise ValueError(
-            f"{quoted(pipeline.config.get('_name_or_path'))} takes its guidance as an input, as students do; "
-            "name the teacher that it was made of"
-        )
+    """The teacher, frozen."""
+    network = layout.network
     network.requires_grad_(False)
-    levels = Levels.of(pipeline.scheduler).to(network.device)
+    levels = Levels.of(layout.pipeline.scheduler).to(network.device)
     blank = {name: value.to(network.device) for name, value in layout.blank().items()}
     return Teacher(network, layout, levels, blank)
 
@@ -133,13 +128,22 @@ def _adversary(recipe: Recipe, teacher: Teacher, latents: Latents) -> Adversary 
 
 
 def check(layout: StableDiffusion, recipe: Recipe) -> None:
-    """ValueError where what the recipe asks does not fit the model's class or its prediction, or has no features."""
-    name = type(layout.pipeline).__name__
+    """ValueError where what the recipe asks does not fit the model's class or its prediction, or has no features.
+
+    Also where the network takes guidance as an input, and so is a student itself; or its noise levels are not known.
+    """
+    pipeline, name = layout.pipeline, type(layout.pipeline).__name__
+    if layout.network.config.get("time_cond_proj_dim"):
+        raise ValueError(
+            f"{quoted(pipeline.config.get('_name_or_path'))} takes its guidance as an input, as students do; "
+            "name the teacher that it was made of"
+        )
+    Levels.of(pipeline.scheduler)
     if recipe.features not in (recipes.NONE, recipes.TEACHER):
         dino(Path(recipe.features))
     if recipe.method == recipes.CONVERT and not layout.full:
         raise ValueError(f"a {name} predicts a flow, which is not converted here; name a Stable Diffusion 1, 2 or XL")
     if recipe.method == recipes.CONVERT:
-        converted_scheduler(layout.pipeline.scheduler, recipe.prediction, recipe.zero_snr)
+        converted_scheduler(pipeline.scheduler, recipe.prediction, recipe.zero_snr)
     elif recipe.method != recipes.LCM_LORA and not layout.full:
         raise ValueError(f"a {name} can be distilled as a LoRA alone; choose --method {recipes.LCM_LORA}")

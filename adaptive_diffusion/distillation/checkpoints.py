@@ -65,8 +65,18 @@ def _load_trained(models: list[torch.nn.Module], folder: str) -> None:
     for number, model in enumerate(models):
         weights = _trained(model)
         for name, value in load_file(_place(folder, number)).items():
+            _check_shape(folder, name, weights.get(name), value)
             weights[name].copy_(value)
     models.clear()
+
+
+def _check_shape(folder: str, name: str, weight: torch.Tensor | None, value: torch.Tensor) -> None:
+    there, here = (list(each.shape) if each is not None else None for each in (value, weight))
+    if there != here:
+        raise Unreadable(
+            f"{quoted(folder)} has {quoted(name)} of shape {there} instead of {here}, so that teacher or features are "
+            "of another width by now; put back those that it was begun with, or choose another folder"
+        )
 
 
 def _trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -81,8 +81,20 @@ def taken_for(network: Any, levels: Levels) -> tuple[str, bool]:
 
 def sampling_to_set(network: Any, levels: Levels) -> tuple[str, bool] | None:
     """What core's ModelSamplingDiscrete must be set to behind the UNet's loader; None where core knows it."""
-    truth = (levels.kind, is_zero_snr(levels))
-    return None if taken_for(network, levels) == truth else (SAMPLING[levels.kind], truth[1])
+    return None if taken_for(network, levels) == _truth(levels) else _sampling(levels)
+
+
+def sampling_beside(levels: Levels, base: Levels) -> tuple[str, bool] | None:
+    """The same behind the LoRA of a model whose levels are `base`."""
+    return None if _truth(levels) == _truth(base) else _sampling(levels)
+
+
+def _truth(levels: Levels) -> tuple[str, bool]:
+    return levels.kind, is_zero_snr(levels)
+
+
+def _sampling(levels: Levels) -> tuple[str, bool]:
+    return SAMPLING[levels.kind], is_zero_snr(levels)
 
 
 def is_zero_snr(levels: Levels) -> bool:

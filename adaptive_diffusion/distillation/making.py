@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..quoting import quoted
-from . import checkpoints, comfyui_keys, export, memory, pictures
+from . import building, checkpoints, comfyui_keys, export, memory, pictures
 from . import recipe as recipes
-from .building import objective_of, teacher_of
 from .conversion import Conversion, converted_scheduler
 from .data import Data
 from .latents import Latents, fill, maker
@@ -33,11 +32,10 @@ def make(layout: StableDiffusion, data: Data, recipe: Recipe, plan: Plan, run: P
     """
     if result_folder(run).is_dir():
         return
-    _check_memory(layout, recipe, plan)
     latents = prepared(layout, data, recipe, plan, run, bar)
-    teacher = teacher_of(layout)
+    teacher = building.teacher_of(layout)
     layout.release()
-    objective = objective_of(recipe, teacher, latents)
+    objective = building.objective_of(recipe, teacher, latents)
     learn(objective, teacher, latents, plan, run, bar)
     file = comfyui_file(layout, recipe, run)
     if isinstance(objective, Conversion):
@@ -53,7 +51,11 @@ def check_name(run: Path) -> None:
         raise ValueError(f"{quoted(run)} cannot be called so; choose a name for your student")
 
 
-def _check_memory(layout: StableDiffusion, recipe: Recipe, plan: Plan) -> None:
+def check(layout: StableDiffusion, recipe: Recipe, plan: Plan, run: Path) -> None:
+    """ValueError where the recipe does not fit the model, or the memory will not do for what is still to be made."""
+    building.check(layout, recipe)
+    if result_folder(run).is_dir():
+        return
     needs = memory.estimate(layout, recipe, plan.batch, plan.dtype, layout.blank())
     free = memory.free_on(str(layout.network.device)) + sum(needs[name] for name in memory.LOADED)
     memory.check(needs, free, recipe, plan.batch, plan.dtype)
@@ -95,7 +97,8 @@ def export_student(objective: Objective, teacher: Teacher, recipe: Recipe, run: 
     else:
         _save_whole(network, teacher.network, teacher.levels, file, dtype, objective.guidance)
     pipeline = export.student_pipeline(layout, network, dtype)
-    settings = {"size": recipe.size[0], "student": student_settings(recipe), **_comfyui(network, teacher.levels, file)}
+    settings = {"size": recipe.size[0], "student": student_settings(recipe)}
+    settings |= _comfyui(network, teacher.levels, file, teacher.levels)
     export.save_pipeline(pipeline, result_folder(run), settings)
 
 
@@ -105,13 +108,19 @@ def export_model(objective: Conversion, recipe: Recipe, run: Path, file: Path, d
     _save_whole(network, old.network, objective.levels, file, dtype, None)
     scheduler = converted_scheduler(old.layout.pipeline.scheduler, recipe.prediction, recipe.zero_snr)
     pipeline = export.with_network(old.layout, network, scheduler, dtype)
-    settings = {"size": recipe.size[0], **_comfyui(network, objective.levels, file)}
+    settings = {"size": recipe.size[0], **_comfyui(network, objective.levels, file, old.levels)}
     export.save_pipeline(pipeline, result_folder(run), settings)
 
 
-def _comfyui(network: Any, levels: Levels, file: Path) -> dict[str, Any]:
-    """What ModelSamplingDiscrete is to be set to in ComfyUI, where it is needed; a LoRA's model says that itself."""
-    needed = comfyui_keys.sampling_to_set(network, levels) if file.parent.name == UNETS else None
+def _comfyui(network: Any, levels: Levels, file: Path, base: Levels) -> dict[str, Any]:
+    """What ModelSamplingDiscrete is to be set to in ComfyUI, where it is needed.
+
+    base: the levels of the model that a LoRA is added to, which says them itself.
+    """
+    if file.parent.name == LORAS:
+        needed = comfyui_keys.sampling_beside(levels, base)
+    else:
+        needed = comfyui_keys.sampling_to_set(network, levels)
     return {"sampling": needed} if needed else {}
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 DEMO_PROMPT = "a red circle left of a blue square on sand"
+ESTIMATOR = "ImageReward.pt"
 PROMPT = "a lighthouse on a cliff in the evening light, oil painting"
 Node = dict[str, Any]
 
@@ -13,17 +14,18 @@ def graph(
     teacher: dict[str, Any],
     size: tuple[int, int],
     table: str,
-    demo: bool,
-    loader: str,
+    estimator: str,
+    checkpoint: str | None,
     extra: list[Node],
 ) -> dict[str, Node]:
     """The student draws, what its table rejects is refined by the teacher; both come from one loader.
 
-    student, teacher: how they are run, as the demo's settings. table: the gate's. loader: the checkpoint's file, unless
-    the teacher is the demo's. extra: nodes that make the student's model, each given the one before as its `model`.
+    student, teacher: how they are run, as the demo's settings. table: the gate's. estimator: as its loader lists it.
+    checkpoint: the teacher's file, unless it is the demo's. extra: nodes that make the student's model, each given the
+    one before as its `model`.
     """
-    prompt, estimator = (DEMO_PROMPT, "demo") if demo else (PROMPT, "ImageReward.pt")
-    nodes: dict[str, Node] = {"1": _loader(demo, loader)}
+    prompt = PROMPT if checkpoint else DEMO_PROMPT
+    nodes: dict[str, Node] = {"1": _loader(checkpoint)}
     model = _chained(nodes, extra)
     return (
         nodes | _student(model, student, prompt, size) | _gate(prompt, estimator, table) | _teacher(teacher, size, name)
@@ -80,10 +82,10 @@ def model_sampling(kind: str, zero_snr: bool) -> Node:
     return _node("ModelSamplingDiscrete", sampling=kind, zsnr=zero_snr)
 
 
-def _loader(demo: bool, checkpoint: str) -> Node:
-    if demo:
-        return _node("AdaptiveLoadDemoModels", role="teacher")
-    return _node("CheckpointLoaderSimple", ckpt_name=checkpoint)
+def _loader(checkpoint: str | None) -> Node:
+    if checkpoint:
+        return _node("CheckpointLoaderSimple", ckpt_name=checkpoint)
+    return _node("AdaptiveLoadDemoModels", role="teacher")
 
 
 def _chained(nodes: dict[str, Node], extra: list[Node]) -> list[Any]:

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 
 import comfy.lora
 import comfy.model_management
+import comfy.model_patcher
 import comfy.sd
 import comfy.supported_models
+import comfy.utils
 import folder_paths
 import pytest
 import torch
@@ -18,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from .conftest import nodes
 from .families import FAMILIES, SD3_MMDIT
+from .test_lcm_guidance import UNET_CONFIG
 from .tools import module
 
 GOLDENS = json.loads(tiny.GOLDENS.read_text())
@@ -102,13 +105,21 @@ TINY_SDXL = {
 }
 
 
-def network() -> SimpleNamespace:
+def network(guided: bool = False) -> SimpleNamespace:
     """What the export reads of diffusers' UNet."""
     weights = {key: tiny.weight(key, tuple(shape)) for key, shape in GOLDENS["sdxl"]["shapes"].items()}
+    if guided:
+        weights |= condition(32)
     config = SimpleNamespace(cross_attention_dim=2048, layers_per_block=2)
     attending, plain = SimpleNamespace(attentions=()), SimpleNamespace()
     up, down = [attending, attending, plain], [plain, attending, attending]
     return SimpleNamespace(config=config, up_blocks=up, down_blocks=down, state_dict=lambda: weights)
+
+
+def condition(channels: int) -> dict[str, torch.Tensor]:
+    """The weight that a guidance goes through."""
+    key = "time_embedding.cond_proj.weight"
+    return {key: tiny.weight(key, (channels, 256))}
 
 
 def levels(kind: str, zero_snr: bool):
@@ -119,10 +130,10 @@ def levels(kind: str, zero_snr: bool):
     return of_the_pack("levels").Levels.of_alphabar(root.square(), kind)
 
 
-def loaded(tmp_path, kind: str, zero_snr: bool):
+def loaded(tmp_path, kind: str, zero_snr: bool, guided: bool = False):
     """The model as core's Load Diffusion Model has it, with nothing set by hand."""
     file = tmp_path / "mine.safetensors"
-    save_file(of_the_pack("comfyui_keys").unet_keys(network(), levels(kind, zero_snr)), file)
+    save_file(of_the_pack("comfyui_keys").unet_keys(network(guided), levels(kind, zero_snr)), file)
     return comfy.sd.load_diffusion_model(str(file), model_options={"dtype": torch.float32})
 
 
@@ -131,20 +142,81 @@ def sdxl_is_tiny(monkeypatch):
     monkeypatch.setattr(comfy.supported_models.SDXL, "unet_config", TINY_SDXL)
 
 
+def seen_clean(model, time: int, **text: torch.Tensor) -> torch.Tensor:
+    """What the model takes for the clean latents in the oracle's noise."""
+    comfy.model_management.load_models_gpu([model])
+    sigma = model.get_model_object("model_sampling").sigmas[time].view(1)
+    x = tiny.noise(tiny.SDXL_SHAPE) * (sigma**2 + 1).sqrt()
+    return model.model.apply_model(x, sigma, **text)
+
+
+def of_sdxl(model) -> dict[str, torch.Tensor]:
+    size = {"width": tiny.SIZE, "height": tiny.SIZE, "crop_w": 0, "crop_h": 0}
+    size |= {"target_width": tiny.SIZE, "target_height": tiny.SIZE}
+    added = model.model.encode_adm(pooled_output=tiny.pooled(), device=torch.device("cpu"), **size)
+    return {"c_crossattn": tiny.states(2048), "y": added}
+
+
+def golden_clean(name: str, time: int) -> torch.Tensor:
+    return torch.tensor(GOLDENS[name]["clean"][str(time)]).view(tiny.SDXL_SHAPE)
+
+
 def test_core_draws_v_at_zero_snr_as_diffusers(tmp_path, sdxl_is_tiny):
     model = loaded(tmp_path, "v_prediction", True)
     assert model.model.model_type.name == "V_PREDICTION"
     assert model.get_model_object("model_sampling").sigma_max > 1000
-    comfy.model_management.load_models_gpu([model])
-    size = {"width": tiny.SIZE, "height": tiny.SIZE, "crop_w": 0, "crop_h": 0}
-    size |= {"target_width": tiny.SIZE, "target_height": tiny.SIZE}
-    added = model.model.encode_adm(pooled_output=tiny.pooled(), device=torch.device("cpu"), **size)
     for time in tiny.TIMESTEPS:
-        sigma = model.get_model_object("model_sampling").sigmas[time].view(1)
-        x = tiny.noise(tiny.SDXL_SHAPE) * (sigma**2 + 1).sqrt()
-        clean = model.model.apply_model(x, sigma, c_crossattn=tiny.states(2048), y=added)
-        expected = torch.tensor(GOLDENS["sdxl"]["clean"][str(time)]).view(tiny.SDXL_SHAPE)
-        assert (clean - expected).abs().max() <= EXACT
+        assert (seen_clean(model, time, **of_sdxl(model)) - golden_clean("sdxl", time)).abs().max() <= EXACT
+
+
+def test_a_guided_student_is_diffusers_with_its_guidance(tmp_path, sdxl_is_tiny, monkeypatch):
+    """Marked as v at zero SNR too: the guidance is read from the same file, beside the original's keys."""
+    model = loaded(tmp_path, "v_prediction", True, guided=True)
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "diffusion_models", ([str(tmp_path)], {".safetensors"}))
+    folder_paths.filename_list_cache.clear()
+    node = nodes()["AdaptiveLCMGuidance"]
+    student = node.execute(model=model, unet_name="mine.safetensors", guidance=tiny.GUIDANCE).args[0]
+    for time in tiny.TIMESTEPS:
+        expected = golden_clean("guided", time)
+        assert (seen_clean(student, time, **of_sdxl(student)) - expected).abs().max() <= EXACT
+        assert (seen_clean(model, time, **of_sdxl(model)) - expected).abs().max() > 1e-3
+    folder_paths.filename_list_cache.clear()
+
+
+def test_a_guided_student_of_the_demo_has_its_guidance_for_good(loras):
+    bundled, keys = module("adaptive_diffusion.bundled").DEMO_MODELS, of_the_pack("comfyui_keys")
+    base = {key: value.float() for key, value in load_file(bundled / "unet" / WEIGHTS).items()}
+    save_file(
+        keys.difference_keys(keys.with_guidance({**base, **condition(64)}, tiny.GUIDANCE), base),
+        loras / "a.safetensors",
+    )
+    student = with_lora("a.safetensors")
+    for time in tiny.TIMESTEPS:
+        expected = torch.tensor(GOLDENS["guided"]["said"][str(time)]).view(tiny.DEMO_SHAPE)
+        assert (said(student, time) - expected).abs().max() <= EXACT
+        assert (golden("none", time) - expected).abs().max() > 1e-3
+
+
+def test_what_core_cannot_know_is_set_as_the_graph_says():
+    """A Stable Diffusion 1 that predicts v at zero SNR, behind ModelSamplingDiscrete."""
+    state = {key: tiny.weight(key, tuple(shape)) for key, shape in GOLDENS["sd"]["shapes"].items()}
+    own = SimpleNamespace(config=SimpleNamespace(cross_attention_dim=768), state_dict=lambda: state)
+    truth = levels("v_prediction", True)
+    needed = of_the_pack("comfyui_keys").sampling_to_set(own, truth)
+    node = of_the_pack("workflow").model_sampling(*needed)
+    config = {**UNET_CONFIG, "context_dim": 768}
+    made = comfy.supported_models.SD15(config).get_model({}, "", device="cpu")
+    names = comfy.utils.unet_to_diffusers(config)
+    written = of_the_pack("comfyui_keys").unet_keys(own, truth)
+    made.diffusion_model.load_state_dict({names[key]: value for key, value in written.items()})
+    model = comfy.model_patcher.CoreModelPatcher(made, torch.device("cpu"), torch.device("cpu"))
+    from nodes import NODE_CLASS_MAPPINGS
+
+    right = NODE_CLASS_MAPPINGS[node["class_type"]]().patch(model, **node["inputs"])[0]
+    for time in tiny.TIMESTEPS:
+        expected = golden_clean("sd", time)
+        assert (seen_clean(right, time, c_crossattn=tiny.states(768)) - expected).abs().max() <= EXACT
+        assert (seen_clean(model, time, c_crossattn=tiny.states(768)) - expected).abs().max() > 1e-2
 
 
 def test_core_takes_plain_v_for_what_it_is(tmp_path, sdxl_is_tiny):
@@ -161,7 +233,7 @@ def test_the_written_graph_runs(comfy_app, loras):
     workflow = of_the_pack("workflow")
     teacher_settings = {"steps": 5, "cfg": 2.0, "rollback": 0.7}
     made = workflow.load_lora("mine.safetensors")
-    graph = workflow.graph("mine", {"steps": 1}, teacher_settings, (64, 64), "Demo", True, "", [made])
+    graph = workflow.graph("mine", {"steps": 1}, teacher_settings, (64, 64), "Demo", "demo", None, [made])
     run = comfy_app.run(graph)
     assert run.error is None
     assert len(run.ui["14"]["images"]) == 4
@@ -171,7 +243,7 @@ def test_the_written_graph_of_a_guided_unet_links_its_loader_to_its_guidance():
     workflow = of_the_pack("workflow")
     made = [workflow.load_unet("mine.safetensors"), workflow.lcm_guidance("mine.safetensors", 4.5)]
     teacher_settings = {"steps": 12, "cfg": 8.0, "rollback": 0.7}
-    graph = workflow.graph("mine", {"steps": 4}, teacher_settings, (512, 512), "mine", False, "a", made)
+    graph = workflow.graph("mine", {"steps": 4}, teacher_settings, (512, 512), "mine", "a.pt", "a", made)
     assert graph["21"]["inputs"]["model"] == ["20", 0]
     assert graph["6"]["inputs"]["model"] == ["21", 0]
     assert graph["11"]["inputs"]["model"] == ["1", 0]

@@ -1,4 +1,4 @@
-"""A LoRA on the demo's teacher, and a tiny SDXL that predicts v at zero SNR, with weights that are the same anywhere.
+"""A LoRA on the demo's teacher, and tiny models that predict v at zero SNR, with weights that are the same anywhere.
 
 python -m tests.oracle.own_student      writes own_student.json again (needs diffusers and peft)
 """
@@ -29,6 +29,16 @@ SDXL: dict[str, Any] = {
     "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": POOLED + 6 * 256,
 }
+SD: dict[str, Any] = {
+    "sample_size": 8,
+    "block_out_channels": (32, 64),
+    "layers_per_block": 1,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+}
+GUIDANCE, GUIDED = 4.5, {"time_cond_proj_dim": 256}
 ZERO_SNR: dict[str, Any] = {
     **{"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False},
     **{"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"},
@@ -56,7 +66,8 @@ def main() -> None:
     from . import own_student_diffusers as theirs
 
     with torch.no_grad():
-        GOLDENS.write_text(json.dumps({"lora": theirs.lora(), "sdxl": theirs.sdxl()}) + "\n")
+        said = {"lora": theirs.lora(), "sdxl": theirs.sdxl(), "sd": theirs.sd()}
+        GOLDENS.write_text(json.dumps({**said, "guided": theirs.guided()}) + "\n")
 
 
 if __name__ == "__main__":

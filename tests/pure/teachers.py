@@ -13,8 +13,16 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from PIL import Image
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel
+from transformers import (
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    Dinov2Config,
+    Dinov2Model,
+    T5Config,
+    T5EncoderModel,
+)
 
+from adaptive_diffusion.distillation import checkpoints
 from tests.pure import tiny
 
 SIZE = 32
@@ -125,3 +133,27 @@ def pictures(folder: Path, count: int = 6) -> Path:
         rows.append(f"{i}.png,{tiny.PROMPTS[i % len(tiny.PROMPTS)]}")
     (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
     return folder
+
+
+def dino(folder: Path, width: int = 16) -> Path:
+    """A tiny DINOv2 in a folder."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": width, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    Dinov2Model(Dinov2Config(**sizes)).save_pretrained(folder)
+    return folder
+
+
+class Stopped(Exception):
+    """What a training that was stopped on purpose raises."""
+
+
+def stop_after(monkeypatch, step: int) -> None:
+    """End the training right after the checkpoint of this step, as a kill would."""
+    own = checkpoints.save
+
+    def save(accelerator, run, now):
+        own(accelerator, run, now)
+        if now == step:
+            raise Stopped
+
+    monkeypatch.setattr(checkpoints, "save", save)

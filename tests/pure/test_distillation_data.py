@@ -1,6 +1,7 @@
 """What a student may learn from, in every form; and what is refused, in a sentence, before anything is made."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,11 @@ import torch
 from PIL import Image
 
 from adaptive_diffusion.__main__ import main
-from adaptive_diffusion.distillation import checkpoints, memory, recipe
+from adaptive_diffusion.distillation import checkpoints, layouts, memory, recipe
 from adaptive_diffusion.distillation.data import read_data
 from adaptive_diffusion.standalone.galleries import open_gallery
 from tests.pure import teachers, tiny
+from tests.pure.teachers import Stopped, dino, stop_after
 
 CAPTIONS = ["a red one", 'a "quoted", one', "ein grünes"]
 
@@ -175,13 +177,48 @@ def test_a_student_is_no_teacher(base, tmp_path, capsys):
         pipeline.save_pretrained(path)
     line = refused(capsys, "--teacher", str(path), *asked(base, tmp_path / "mine", layout=""))
     assert "takes its guidance as an input, as students do; name the teacher that it was made of" in line
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_teacher_without_its_network_is_named(base, tmp_path, capsys):
+    half = shutil.copytree(teachers.folder("SD1.5", base), tmp_path / "half")
+    shutil.rmtree(half / "unet")
+    line = refused(capsys, "--teacher", str(half), *asked(base, tmp_path / "mine", layout=""))
+    assert f"'{half}' cannot be loaded: " in line
+    index = json.loads((half / "model_index.json").read_text())
+    (half / "model_index.json").write_text(json.dumps({**index, "_class_name": "NobodysPipeline"}))
+    assert "cannot be loaded: " in refused(capsys, "--teacher", str(half), *asked(base, tmp_path / "mine", layout=""))
+    assert not (tmp_path / "mine").exists()
+
+
+def test_sizes_that_the_autoencoder_cannot_take_are_told_with_the_nearest(base, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(layouts.StableDiffusion, "multiple", 24)
+    line = refused(capsys, *asked(base, tmp_path / "mine", "--size=64x8"))
+    assert "size is 64x8, but the teacher's autoencoder takes multiples of 24; give 72x24" in line
+    assert not (tmp_path / "mine").exists()
+
+
+def test_features_of_another_width_do_not_go_on(base, tmp_path, capsys, monkeypatch):
+    out, features = tmp_path / "mine", dino(tmp_path / "dino", 16)
+    settings = asked(base, out, "--features", str(features), "--save-every=1")
+    with monkeypatch.context() as within:
+        stop_after(within, 1)
+        with pytest.raises(Stopped):
+            main(["distill", *settings])
+    kept = sorted(path for path in (out / checkpoints.FOLDER).rglob("*"))
+    dino(features, 24)
+    line = refused(capsys, *settings)
+    assert "checkpoint_1' has '0.image.weight' of shape [64, 16] instead of [64, 24], so that teacher or" in line
+    assert "put back those that it was begun with, or choose another folder" in line
+    assert sorted(path for path in (out / checkpoints.FOLDER).rglob("*")) == kept
+    dino(features, 16)
+    main(["distill", *settings])
+    assert (out / "mine").is_dir()
 
 
 def test_what_a_model_cannot_be_taught_is_refused(base, tmp_path, capsys):
     def finetune(layout: str, *more: str) -> str:
-        arguments = asked(base, tmp_path / "mine", layout="")
-        model = ["--model", str(teachers.folder(layout, base))]
-        return refused(capsys, *model, *arguments, *more, command="finetune")
+        return finetuning_refused(base, tmp_path / "mine", capsys, *more, layout=layout)
 
     assert "the model predicts epsilon on these noise levels already" in finetune("SD1.5", "--prediction=epsilon")
     assert "at zero SNR the noise is all there is" in finetune("SD1.5", "--prediction=epsilon", "--zero-snr")
@@ -229,10 +266,30 @@ def test_a_loss_that_is_not_finite_ends_the_training(base, tmp_path, capsys, mon
 
 
 def test_memory_that_will_not_do_is_told_with_what_helps(base, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(memory, "free_on", lambda device: 0.0)
-    line = refused(capsys, *asked(base, tmp_path / "mine"))
-    assert "this training needs about" in line
-    assert "--method lcm-lora, --checkpointing, --batch 1, --dtype bfloat16, a smaller --size" in line
+    """And nothing is begun, so that the same folder can be used with the flags that help."""
+    out = tmp_path / "mine"
+    with monkeypatch.context() as within:
+        within.setattr(memory, "free_on", lambda device: -1.0)
+        line = refused(capsys, *asked(base, out))
+        assert "this training needs about" in line
+        assert "--method lcm-lora, --checkpointing, --batch 1, --dtype bfloat16, a smaller --size" in line
+        assert not out.exists()
+        assert "this training needs about" in finetuning_refused(base, out, capsys)
+        assert not out.exists()
+    main(["distill", *asked(base, out, "--checkpointing")])
+    assert (out / "mine").is_dir()
+
+
+def test_a_finished_student_needs_no_memory_for_its_training(base, tmp_path, monkeypatch):
+    out = tmp_path / "mine"
+    main(["distill", *asked(base, out)])
+    monkeypatch.setattr(memory, "free_on", lambda device: -1.0)
+    main(["distill", *asked(base, out)])
+
+
+def finetuning_refused(base: Path, out: Path, capsys, *more: str, layout: str = "SD1.5") -> str:
+    model = ["--model", str(teachers.folder(layout, base))]
+    return refused(capsys, *model, *asked(base, out, layout=""), *more, command="finetune")
 
 
 def test_usual_guidance_is_around_the_teachers_own():

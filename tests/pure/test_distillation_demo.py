@@ -1,6 +1,7 @@
 """The newcomer's path: a student of the demo's teacher, its table, and an image of it, in two commands."""
 
 import json
+import shlex
 
 import pytest
 import torch
@@ -33,7 +34,9 @@ def test_a_student_of_the_demo_is_drawn_with_at_once(prompts, tmp_path, capsys):
     out = tmp_path / "my-student"
     distill(prompts, out, "--table")
     said = capsys.readouterr().out
-    assert "For ComfyUI put my-student.safetensors" in said
+    assert f"For ComfyUI put my-student.safetensors from {out / 'loras'} into ComfyUI/models/loras." in said
+    assert "Put my-student.json into ComfyUI/user/adaptive_diffusion/percentiles" in said
+    assert f"Drag {out / 'workflow.json'} onto ComfyUI's page" in said
     table = PercentileTable.load(out / "my-student.json")
     assert len(table.scores) == 3
     assert table.student["name"] == "my-student"
@@ -46,8 +49,9 @@ def test_a_student_of_the_demo_is_drawn_with_at_once(prompts, tmp_path, capsys):
     assert {path.name for path in out.iterdir()} == parts | {"workflow.json", "my-student.json", "prompts.jsonl"}
     student = str(out / "my-student")
     assert models.settings(student, "student") == {"steps": 1, "cfg": 1.0, "sampler": "lcm", "scheduler": "lcm"}
-    asked = ["--teacher=demo", "--estimator=demo", f"--table={out / 'my-student.json'}", f"--student={student}"]
-    main(["generate", CAPTIONS[0], f"--out={tmp_path / 'run'}", *asked])
+    command = shlex.split(said.strip().splitlines()[-1].removeprefix("It draws by: python -m adaptive_diffusion"))
+    written = {"PROMPT": CAPTIONS[0], "FOLDER": str(tmp_path / "run")}
+    main([written.get(word, word) for word in command])
     [line] = (tmp_path / "run" / "images.jsonl").read_text().splitlines()
     assert json.loads(line)["verdict"] in ("accepted", "rejected")
 

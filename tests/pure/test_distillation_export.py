@@ -75,6 +75,14 @@ def test_marks_stand_where_core_has_them_and_are_needed():
     assert comfyui_keys.sampling_to_set(sd, levels(**zero)) == ("v_prediction", True)
 
 
+def test_a_lora_says_what_its_model_does_not():
+    """The difference of a model that was converted to the one it was made of."""
+    v, zero = {"prediction_type": "v_prediction"}, {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    assert comfyui_keys.sampling_beside(levels(**v), levels(**v)) is None
+    assert comfyui_keys.sampling_beside(levels(**zero), levels(**v)) == ("v_prediction", True)
+    assert comfyui_keys.sampling_beside(levels(), levels(**v)) == ("eps", False)
+
+
 def test_core_guesses_sd2_by_one_bias():
     sd2 = teachers.unet(
         cross_attention_dim=1024,

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from adaptive_diffusion.__main__ import main
 from adaptive_diffusion.distillation import checkpoints, making
 from tests.pure import teachers, tiny
+from tests.pure.teachers import Stopped, dino, stop_after
 
 DISTILL = [
     *[(layout, method) for layout in ("SD1.5", "SD2-v", "SDXL") for method in ("add", "lcm", "lcm-lora")],
@@ -42,22 +43,6 @@ def files(folder: Path) -> dict[str, bytes]:
     kept = ("mine/unet", "mine/transformer", "loras", "diffusion_models", "pictures")
     found = [path for name in kept for path in (folder / name).rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
-
-
-class Stopped(Exception):
-    pass
-
-
-def stop_after(monkeypatch, step: int) -> None:
-    """End the training right after the checkpoint of this step, as a kill would."""
-    own = checkpoints.save
-
-    def save(accelerator, run, now):
-        own(accelerator, run, now)
-        if now == step:
-            raise Stopped
-
-    monkeypatch.setattr(checkpoints, "save", save)
 
 
 @pytest.mark.parametrize(("layout", "method"), DISTILL)
@@ -103,15 +88,6 @@ def test_an_adversary_learns_and_goes_on_to_the_same_bits(base, tmp_path, monkey
     assert files(cut) == files(whole)
     distill(base, "SD1.5", "add", tmp_path / "alone" / "mine")
     assert files(tmp_path / "alone" / "mine") != files(whole)
-
-
-def dino(folder: Path) -> Path:
-    from transformers import Dinov2Config, Dinov2Model
-
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
-    Dinov2Model(Dinov2Config(**sizes)).save_pretrained(folder)
-    return folder
 
 
 def test_a_checkpoint_that_was_cut_falls_back_to_the_one_before(base, tmp_path, monkeypatch):
