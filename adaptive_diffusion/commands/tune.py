@@ -123,11 +123,12 @@ def _task(chosen: argparse.Namespace, tuner: "Tuner", settings: "list[Setting]")
 
     from ..gate.judge import Judge
     from ..gate.tuning import Tuning
-    from ..standalone import identity
+    from ..standalone import identity, models
 
     names = [identity.model_name(name) for name in (chosen.student, chosen.teacher)]
     width, height = chosen.size
-    student = identity.student_of(names[0], chosen.dtype, 1, chosen.student_cfg, width, height, chosen.negative)
+    asked = (chosen.student_cfg, width, height, chosen.negative, models.is_lora(chosen.student))
+    student = identity.student_of(names[0], chosen.dtype, 1, *asked)
     teacher = identity.teacher_of(
         names[1], chosen.dtype, 1, chosen.teacher_cfg, "refine", 1.0, chosen.rollback_scale, chosen.negative
     )

@@ -97,7 +97,7 @@ def export_student(objective: Objective, teacher: Teacher, recipe: Recipe, run: 
     else:
         _save_whole(network, teacher.network, teacher.levels, file, dtype, objective.guidance)
     pipeline = export.student_pipeline(layout, network, dtype)
-    settings = {"size": recipe.size[0], "student": student_settings(recipe)}
+    settings = {"size": recipe.size[0], "student": student_settings(recipe, file)}
     settings |= _comfyui(network, teacher.levels, file, teacher.levels)
     export.save_pipeline(pipeline, result_folder(run), settings)
 
@@ -131,12 +131,12 @@ def _save_whole(network: Any, base: Any, levels: Levels, file: Path, dtype: str,
         export.save_unet(network, levels, file, dtype)
 
 
-def student_settings(recipe: Recipe) -> dict[str, Any]:
-    """How the student is meant to be run."""
+def student_settings(recipe: Recipe, file: Path) -> dict[str, Any]:
+    """How the student is meant to be run. file: that for ComfyUI."""
     guided = recipe.method == recipes.LCM
     settings = {"steps": 1 if recipe.method == recipes.ADD else 4, "sampler": "lcm", "scheduler": "lcm"}
     cfg = {"cfg": sum(recipe.guidance) / 2, "guidance": recipe.guidance} if guided else {"cfg": 1.0}
-    return {**settings, **cfg}
+    return {**settings, **cfg, "lora": file.parent.name == LORAS}
 
 
 def result_folder(run: Path) -> Path:

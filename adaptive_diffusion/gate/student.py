@@ -25,14 +25,14 @@ class Student(Settings):
     that differ where a patch or its strength does, "none" without any. guidance: of a model that takes it as an input.
     negative: letters that differ for another negative prompt. dtype: of the network. vae: letters that differ for
     another decoder. conditioning: letters that differ where prompts come with more than their text, such as a
-    ControlNet or an area, "none" for text alone.
+    ControlNet or an area, "none" for text alone. lora: whether it is a LoRA in ComfyUI, on a model of another name.
     Of one batch: seed; candidates, how often each image was drawn (empty where once); spent, what each one took;
     best_of, best_of_k: drawn again under the best_of_k-th percentile of a table, best_of times at most.
     """
 
     of_one_batch: ClassVar = frozenset({"seed", "candidates", "spent", "best_of", "best_of_k"})
     same_model: ClassVar = frozenset({"demo", "student"})  # the demo's student outside ComfyUI and in it
-    known_later: ClassVar = frozenset({"patch_digest", "guidance", "negative", "dtype", "vae", "conditioning"})
+    known_later: ClassVar = frozenset({"patch_digest", "guidance", "negative", "dtype", "vae", "conditioning", "lora"})
     name: str | None = None
     steps: int | None = None
     cfg: float | None = None
@@ -52,6 +52,7 @@ class Student(Settings):
     conditioning: str | None = None
     best_of: int | None = None
     best_of_k: float | None = None
+    lora: bool | None = None
 
     @classmethod
     def of_images(cls, images: Sequence[tuple["Student", int]]) -> "Student":
@@ -68,6 +69,13 @@ class Student(Settings):
     def of_batch(self, count: int) -> "Student":
         """The same; what is known of single images only where it is known of `count`, or is the same for all."""
         return replace(self, candidates=_of_each(self.candidates, count), spent=_of_each(self.spent, count))
+
+    def unequal(self, other: "Student") -> dict[str, tuple[Any, Any]]:
+        """As of all settings; the name of a LoRA's student is no other than that of the model it patches."""
+        found = super().unequal(other)
+        if self.lora and other.patches or other.lora and self.patches:
+            found.pop("name", None)
+        return found
 
     def drawn(self, row: int) -> int:
         """How often the image in `row` of its batch was drawn."""

@@ -12,11 +12,21 @@ DEMO_NAME = "demo"
 
 
 def student_of(
-    name: str | None, dtype: str, steps: int, guidance: float, width: int, height: int, negative: str | None
+    name: str | None,
+    dtype: str,
+    steps: int,
+    guidance: float,
+    width: int,
+    height: int,
+    negative: str | None,
+    lora: bool | None = None,
 ) -> Student:
-    """The student called `name` in these settings. width, height: in pixels; negative: the prompt to avoid."""
+    """The student called `name` in these settings. width, height: in pixels; negative: the prompt to avoid.
+
+    lora: whether ComfyUI draws with it as a LoRA.
+    """
     avoided = (negative or None) if guidance > 1 else None
-    return Student(name, steps, guidance, width=width, height=height, negative=avoided, dtype=dtype)
+    return Student(name, steps, guidance, width=width, height=height, negative=avoided, dtype=dtype, lora=lora)
 
 
 def teacher_of(

@@ -47,6 +47,11 @@ def check_guidance(student: str, cfg: float) -> None:
         )
 
 
+def is_lora(student: str) -> bool | None:
+    """Whether ComfyUI draws with a student that was made here as a LoRA; None for others."""
+    return _made(student).get("student", {}).get("lora")
+
+
 def _made(model: str | None) -> dict[str, Any]:
     """The settings in the folder of a student that was made here; none in others."""
     own = Path(model or "") / SETTINGS

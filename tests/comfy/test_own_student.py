@@ -225,18 +225,37 @@ def test_core_takes_plain_v_for_what_it_is(tmp_path, sdxl_is_tiny):
     assert model.get_model_object("model_sampling").sigma_max < 100
 
 
-def test_the_written_graph_runs(comfy_app, loras):
-    bundled = module("adaptive_diffusion.bundled").DEMO_MODELS
-    read = {role: load_file(bundled / role / WEIGHTS) for role in ("unet", "student_unet")}
+@pytest.fixture
+def written_graph(loras):
+    """Of a student of the demo's teacher, whose difference is in the LoRAs, by its own table, made without ComfyUI."""
+    bundled = module("adaptive_diffusion.bundled")
+    read = {role: load_file(bundled.DEMO_MODELS / role / WEIGHTS) for role in ("unet", "student_unet")}
     difference = of_the_pack("comfyui_keys").difference_keys(read["student_unet"], read["unet"])
     save_file(difference, loras / "mine.safetensors")
+    table = json.loads((bundled.TABLES / "Demo.json").read_text())
+    table["student"] = {"name": "mine", "lora": True, "steps": 1, "cfg": 1.0, "width": 64, "height": 64}
+    file = module("host.files.tables").user_tables() / "mine.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(table))
     workflow = of_the_pack("workflow")
     teacher_settings = {"steps": 5, "cfg": 2.0, "rollback": 0.7}
     made = workflow.load_lora("mine.safetensors")
-    graph = workflow.graph("mine", {"steps": 1}, teacher_settings, (64, 64), "Demo", "demo", None, [made])
-    run = comfy_app.run(graph)
+    yield workflow.graph("mine", {"steps": 1}, teacher_settings, (64, 64), "mine", "demo", None, [made])
+    file.unlink()
+
+
+def test_the_written_graph_runs(comfy_app, written_graph):
+    run = comfy_app.run(written_graph)
     assert run.error is None
     assert len(run.ui["14"]["images"]) == 4
+    assert run.ui["10"]["adaptive_gate"][0]["warnings"] == []
+
+
+def test_the_table_of_a_lora_is_that_of_no_other_student(comfy_app, written_graph):
+    written_graph["6"]["inputs"]["steps"] = 2
+    written_graph["20"]["inputs"]["strength_model"] = 0.0
+    [told] = comfy_app.run(written_graph).ui["10"]["adaptive_gate"][0]["warnings"]
+    assert "table 'mine' was made with another student: name teacher instead of mine, steps 2 instead of 1" in told
 
 
 def test_the_written_graph_of_a_guided_unet_links_its_loader_to_its_guidance():

@@ -40,6 +40,7 @@ def test_a_student_of_the_demo_is_drawn_with_at_once(prompts, tmp_path, capsys):
     table = PercentileTable.load(out / "my-student.json")
     assert len(table.scores) == 3
     assert table.student["name"] == "my-student"
+    assert table.student["lora"] is True
     graph = json.loads((out / "workflow.json").read_text())
     assert graph["10"]["inputs"]["table"] == "my-student"
     assert graph["20"]["inputs"]["lora_name"] == "my-student.safetensors"
@@ -48,7 +49,10 @@ def test_a_student_of_the_demo_is_drawn_with_at_once(prompts, tmp_path, capsys):
     parts = {"my-student", "loras", "latents", "pictures", "learning.png", "training.json", "README.md"}
     assert {path.name for path in out.iterdir()} == parts | {"workflow.json", "my-student.json", "prompts.jsonl"}
     student = str(out / "my-student")
-    assert models.settings(student, "student") == {"steps": 1, "cfg": 1.0, "sampler": "lcm", "scheduler": "lcm"}
+    assert models.settings(student, "student") == {
+        **{"steps": 1, "cfg": 1.0, "sampler": "lcm", "scheduler": "lcm"},
+        "lora": True,
+    }
     command = shlex.split(said.strip().splitlines()[-1].removeprefix("It draws by: python -m adaptive_diffusion"))
     written = {"PROMPT": CAPTIONS[0], "FOLDER": str(tmp_path / "run")}
     main([written.get(word, word) for word in command])
