@@ -38,12 +38,16 @@ SEED, GRADED_SEED = 7, 20271
 
 @dataclass(frozen=True)
 class Student:
-    """command: what makes it. steps: in which it is graded; cfg: at which. bars: the shares that are asked of it."""
+    """command: what makes it. steps: in which it is graded; cfg: at which. bars: the shares that are asked of it.
+
+    against: a student before it, to which its difference on the same captions and seeds is told.
+    """
 
     command: tuple[str, ...]
     steps: tuple[int, ...] = (1, 2, 4)
     cfg: float = 1.0
     bars: tuple[tuple[int, float], ...] = ()
+    against: str = ""
 
 
 def _distilled(method: str, *options: str, **graded: Any) -> Student:
@@ -52,8 +56,10 @@ def _distilled(method: str, *options: str, **graded: Any) -> Student:
 
 STUDENTS = {
     "add": _distilled("add", "--steps", "220", bars=((1, 0.85),)),
-    "adversary": _distilled("add", "--steps", "180", "--features", "teacher", bars=((1, 0.80), (4, 0.92))),
     "without": _distilled("add", "--steps", "180"),
+    "adversary": _distilled(
+        *("add", "--steps", "180", "--features", "teacher"), bars=((1, 0.80), (4, 0.92)), against="without"
+    ),
     "lcm": _distilled("lcm", "--steps", "180", "--guidance", "1.5", "3", cfg=2.0, bars=((1, 0.75), (4, 0.90))),
     "lora": _distilled("lcm-lora", "--steps", "280", bars=((1, 0.60),)),
     "epsilon": Student(("finetune", "--model", "demo", "--prediction", "epsilon", "--steps", "150"), (8,), 2.0),
@@ -136,6 +142,19 @@ def grades(folder: Path, steps: int, cfg: float, count: int) -> tuple[numpy.ndar
     return ExactJudge().score(pixels, captions).double().numpy(), scenes
 
 
+def rows(name: str, base: Path, more: Sequence[str], count: int) -> Iterator[str]:
+    """Lines of the table: each number of steps, and its difference to the student that is made the same without."""
+    student = STUDENTS[name.split("-")[0]]
+    encoding, learning = make(name, student, base, more)
+    for steps in student.steps:
+        right, scenes = grades(making.result_folder(base / name), steps, student.cfg, count)
+        bar = dict(student.bars).get(steps, "")
+        yield f"| {name} | {encoding:.0f} | {learning:.0f} | {steps} | {told(by_caption(right, scenes))} | {bar} |"
+        if student.against:
+            other, _ = grades(making.result_folder(base / student.against), steps, student.cfg, count)
+            yield f"| {name} - {student.against} | | | {steps} | {told(by_caption(right - other, scenes), '+')} | |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=list(STUDENTS), metavar="NAME", help=", ".join(STUDENTS))
@@ -148,13 +167,8 @@ def main() -> None:
     scenes_folder(chosen.folder / "scenes", chosen.scenes)
     print("| student | encoding s | training s | steps | exact share ± 95 % | bar |\n|---|---|---|---|---|---|")
     for name in chosen.names:
-        student = STUDENTS[name.split("-")[0]]
-        encoding, learning = make(name, student, chosen.folder, chosen.option)
-        result = making.result_folder(chosen.folder / name)
-        for steps in student.steps:
-            share = told(by_caption(*grades(result, steps, student.cfg, chosen.count)))
-            bar = dict(student.bars).get(steps, "")
-            print(f"| {name} | {encoding:.0f} | {learning:.0f} | {steps} | {share} | {bar} |", flush=True)
+        for line in rows(name, chosen.folder, chosen.option, chosen.count):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
