@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
+from accelerate import tracking
+from accelerate.utils import LoggerType
 from diffusers import DiffusionPipeline
 from safetensors.torch import load_file
 
 from adaptive_diffusion.__main__ import main
+from adaptive_diffusion.commands import training
 from adaptive_diffusion.distillation import checkpoints, making
 from tests.pure import teachers, tiny
 from tests.pure.teachers import Stopped, dino, stop_after
@@ -134,11 +138,67 @@ def test_the_teacher_draws_what_a_file_of_prompts_asks_for_once(base, tmp_path, 
     assert chunk.stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize(("layout", "zero"), [("SD1.5", True), ("SD1.5", False), ("SDXL", True)])
-def test_a_model_learns_to_predict_v_and_says_so(base, tmp_path, monkeypatch, layout, zero):
+class Recorder(tracking.GeneralTracker):
+    """In TensorBoard's place: what accelerate logs to it."""
+
+    name, requires_logging_directory = "tensorboard", True
+    logged: ClassVar[list] = []
+
+    def __init__(self, run_name, logging_dir, **_):
+        self.place = Path(logging_dir)
+
+    @property
+    def tracker(self):
+        return self
+
+    def start(self):
+        pass
+
+    def store_init_configuration(self, values):
+        pass
+
+    def log(self, values, step, **_):
+        self.logged.append((self.place.name, step, sorted(values)))
+
+
+def test_losses_are_logged_step_by_step_also_after_a_stop(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "find_spec", lambda name: True)
+    monkeypatch.setattr(tracking, "_available_trackers", [LoggerType.TENSORBOARD])
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "tensorboard", Recorder)
+    monkeypatch.setattr(Recorder, "logged", [])
+    asked = ("--tensorboard", "--features=teacher")
+    with monkeypatch.context() as within:
+        stop_after(within, 2)
+        with pytest.raises(Stopped):
+            distill(base, "SD1.5", "add", tmp_path / "mine", *asked)
+    assert Recorder.logged == [("logs", 1, ["heads", "student"])]
+    distill(base, "SD1.5", "add", tmp_path / "mine", *asked)
+    assert Recorder.logged[1:] == [("logs", 3, ["heads", "student"])]
+
+
+def test_tensorboard_that_is_not_there_is_one_sentence(base, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        distill(base, "SD1.5", "add", tmp_path / "mine", "--tensorboard")
+    assert "TensorBoard is not installed; run: pip install tensorboard" in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()
+
+
+CONVERTED = [
+    ("SD1.5", "v_prediction", True),
+    ("SD1.5", "v_prediction", False),
+    ("SD1.5", "sample", True),
+    ("SD2-v", "epsilon", False),
+    ("SD2-v", "v_prediction", True),
+    ("SDXL", "v_prediction", True),
+]
+
+
+@pytest.mark.parametrize(("layout", "kind", "zero"), CONVERTED)
+def test_a_model_learns_another_prediction_and_says_so(base, tmp_path, monkeypatch, layout, kind, zero):
     whole, cut = tmp_path / "whole" / "mine", tmp_path / "cut" / "mine"
     seen, model = teachers.pictures(base / "pictures"), teachers.folder(layout, base)
-    more = ["--zero-snr"] if zero else []
+    more = [f"--prediction={kind}", *(["--zero-snr"] if zero else [])]
 
     def finetune(out):
         main(["finetune", "--model", str(model), "--data", str(seen), "--out", str(out), "--size=32", *NUMBERS, *more])
@@ -151,7 +211,7 @@ def test_a_model_learns_to_predict_v_and_says_so(base, tmp_path, monkeypatch, la
     finetune(cut)
     assert files(cut) == files(whole)
     written = json.loads((whole / "mine" / "scheduler" / "scheduler_config.json").read_text())
-    assert written["prediction_type"] == "v_prediction"
+    assert written["prediction_type"] == kind
     assert written["rescale_betas_zero_snr"] is zero
     assert written["timestep_spacing"] == "trailing"
     pipeline = DiffusionPipeline.from_pretrained(whole / "mine")
