@@ -74,6 +74,7 @@ def run(chosen: argparse.Namespace) -> str:
     models.check(chosen.teacher)
     data = read_data(chosen.data, chosen.column, chosen.pictures)
     models.check_prompts(data.prompts, chosen.teacher)
+    _check_measured(chosen, data.prompts)
     teacher = DEMO_MODELS if chosen.teacher == models.DEMO else Path(chosen.teacher)
     layout = building.open_teacher(teacher, chosen.size, chosen.dtype, chosen.device)
     recipe, plan = _recipe(chosen, layout), plan_of(chosen)
@@ -102,6 +103,20 @@ def _complete(chosen: argparse.Namespace) -> None:
         raise ValueError(f"nothing scores the student's images for {asked}; name an estimator's file with --estimator")
     if chosen.features != recipe.NONE and chosen.method != recipe.ADD:
         raise ValueError(f"--features is {quoted(chosen.features)}, but only add has an adversary; leave it out")
+
+
+def _check_measured(chosen: argparse.Namespace, prompts: Sequence[str]) -> None:
+    """ValueError or FileNotFoundError where the student could not be scored once it is made."""
+    from ..gate.fitting import FEWEST
+    from ..standalone import models
+
+    if not (chosen.table or chosen.gate):
+        return
+    models.check_prompts(prompts, chosen.estimator)
+    models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
+    different = len({*prompts})
+    if chosen.gate and different < 2 * FEWEST:
+        raise ValueError(f"--gate is fitted to at least {2 * FEWEST} different prompts, but {different} came; add more")
 
 
 def _recipe(chosen: argparse.Namespace, layout: "StableDiffusion") -> "Recipe":

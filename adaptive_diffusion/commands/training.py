@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import PROMPTS
-from .options import DTYPES, fill, positive, prompt_file, size
+from ..numeric import SEED
+from .options import DTYPES, among, fill, positive, prompt_file, size
 
 if TYPE_CHECKING:
     from ..distillation.data import Data
@@ -35,7 +36,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=positive, metavar="N", help="images a step")
     parser.add_argument("--rate", type=float, help="the highest learning rate")
     parser.add_argument("--size", type=size, metavar="WxH", help="pixels, such as 1024 or 1024x768 (the model's own)")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is random (%(default)s)")
+    parser.add_argument("--seed", type=among(SEED), default=0, help="of all that is random (%(default)s)")
     parser.add_argument(
         "--save-every", type=positive, default=50, metavar="N", help="steps between checkpoints (%(default)s)"
     )

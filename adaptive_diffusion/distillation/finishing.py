@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..estimators.weights import SAFETENSORS
 from ..files import write_atomically
 from ..reading import read_json
 from ..standalone import models
@@ -57,7 +58,7 @@ def _student_lines(
         if made.is_file():
             table = made.stem
             lines.append(f"Put {made.name} into {KEPT}/{folder}; Threshold Gate then offers it.")
-    checkpoint = None if teacher == models.DEMO else f"{Path(teacher).stem}.safetensors"
+    checkpoint = None if teacher == models.DEMO else f"{Path(teacher).name.removesuffix(SAFETENSORS)}{SAFETENSORS}"
     nodes = workflow.graph(
         making.result_folder(run).name,
         student,

@@ -144,6 +144,8 @@ SENTENCES = {
         ["--method=lcm", "--features=teacher"],
         "'teacher', but only add has an adversary",
     ),
+    "seed": ([f"--seed={2**70}"], f"--seed is {2**70}; "),
+    "seed of words": (["--seed=mine"], "--seed is 'mine'; "),
     "table": (["--table"], "nothing scores the student's images for --table; name an estimator's file"),
     "data": (["--data=nothing.csv"], "'nothing.csv' cannot be read"),
 }

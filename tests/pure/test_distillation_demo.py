@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from adaptive_diffusion.__main__ import main
 from adaptive_diffusion.commands import calibrate
 from adaptive_diffusion.distillation import checkpoints, disk
+from adaptive_diffusion.gate import fitting
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.standalone import models
 
@@ -73,8 +74,22 @@ def test_a_finished_student_is_not_made_again_and_may_get_its_table_later(prompt
     assert len([key for key in keys if key.endswith("alpha")]) == 79
 
 
+def test_what_cannot_be_scored_is_refused_before_training(prompts, tmp_path, capsys):
+    def refused(*more: str) -> str:
+        with pytest.raises(SystemExit):
+            distill(prompts, tmp_path / "mine", *more)
+        assert not (tmp_path / "mine").exists()
+        return capsys.readouterr().err
+
+    assert "--gate is fitted to at least 20 different prompts, but 3 came; add more" in refused("--gate")
+    assert "nothing.pt" in refused("--table", "--estimator=nothing.pt")
+    (tmp_path / "letter.pt").write_text("dear")
+    assert "letter.pt" in refused("--table", f"--estimator={tmp_path / 'letter.pt'}")
+
+
 def test_its_gate_is_fitted_to_pairs_with_its_teacher(prompts, tmp_path, monkeypatch, capsys):
     """What is asked of `calibrate`, whose own tests hold the fitting; three prompts are too few for a gate."""
+    monkeypatch.setattr(fitting, "FEWEST", 1)
     asked = []
 
     def fit(command):
