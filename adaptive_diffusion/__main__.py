@@ -1,4 +1,4 @@
-"""Command line: python -m adaptive_diffusion demo | generate | collect | calibrate | evaluate | distill ..."""
+"""Command line: python -m adaptive_diffusion demo | generate | collect | comfy-batch | calibrate | evaluate ..."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from typing import NoReturn
 from .commands import (
     calibrate,
     collect,
+    comfy_batch,
     convert,
     demo,
     distill,
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         demo,
         generate,
         collect,
+        comfy_batch,
         calibrate,
         tune,
         evaluate,

@@ -17,6 +17,7 @@ from .sharing import add_sharing, draw_shards
 if TYPE_CHECKING:
     from ..gate.gauge import Gauge
     from ..gate.promise import Promise
+    from ..scale.drawing import WithPipeline
     from ..standalone.drawing import Pipeline
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
@@ -71,8 +72,7 @@ def run(chosen: argparse.Namespace) -> str:
     promise = _promise(chosen, gauge)
     about, promised = _about(chosen, prompts, gauge, promise), [str(promise)] if promise else []
     if chosen.shard or chosen.cluster:
-        make = partial(_pipeline, chosen, []) if chosen.cluster else partial(_checked_pipeline, chosen, prompts, gauge)
-        told = draw_shards(chosen, about, prompts, make, {"table": gauge, **_settings(chosen)})
+        told = draw_shards(chosen, about, prompts, partial(_drawer, chosen, [] if chosen.cluster else prompts, gauge))
         return "\n".join([told, *promised])
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
@@ -157,6 +157,14 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], gauge: "G
     with tqdm(total=kept.total, initial=kept.total - kept.missing, unit="image", disable=None) as bar:
         for records in generate(pipeline, kept, prompts, seeds, {"table": gauge, **_settings(chosen)}):
             bar.update(len(records))
+
+
+def _drawer(chosen: argparse.Namespace, prompts: list[str], gauge: "Gauge | None") -> "WithPipeline":
+    """What draws units. prompts: those of which it tells at once which are cut; those of a unit are told later."""
+    from ..scale.drawing import WithPipeline
+
+    pipeline = _checked_pipeline(chosen, prompts, gauge)
+    return WithPipeline(pipeline, chosen.seed, {"table": gauge, **_settings(chosen)})
 
 
 def _checked_pipeline(

@@ -1,16 +1,19 @@
 """A run that several processes draw: shares of its units, or Ray's workers."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ..numeric import IMAGES
 from .libraries import needing
 from .options import among, share
+from .reading import warn_of_cut
 
 if TYPE_CHECKING:
+    from ..scale.drawing import Make, Progress
     from ..scale.sharded import ShardedRun
-    from ..standalone.pipeline import AdaptiveDiffusionPipeline
 
 
 def add_sharing(parser: argparse.ArgumentParser) -> None:
@@ -41,71 +44,77 @@ def add_sharing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def draw_shards(
-    chosen: argparse.Namespace,
-    about: Mapping[str, Any],
-    prompts: Sequence[str],
-    make: "Callable[[], AdaptiveDiffusionPipeline]",
-    settings: Mapping[str, Any],
-) -> str:
+def draw_shards(chosen: argparse.Namespace, about: Mapping[str, Any], prompts: Sequence[str], make: "Make") -> str:
     """Draw the units that are not there yet, of this process's share or of all on a cluster; a sentence on the run.
 
-    about: as `sharded.opened` takes it. make: loads the models. settings: what else the pipeline is called with.
+    about: as `sharded.opened` takes it. make: loads what draws.
     """
+    run, units = begun(chosen, about, prompts)
+    if units and chosen.cluster:
+        finish(run, units, on_cluster(chosen, run, units, prompts, make))
+    elif units:
+        finish(run, units, _one_by_one(run, units, prompts, make))
+    return summary(run, units)
+
+
+def begun(
+    chosen: argparse.Namespace, about: Mapping[str, Any], prompts: Sequence[str]
+) -> "tuple[ShardedRun, list[int]]":
+    """The run in --out, and which of its units are still to be drawn here; see `draw_shards`."""
     with needing("cluster"):
         from ..scale.sharded import opened
         from ..scale.stores import open_store
 
     run = opened(open_store(chosen.out), about, prompts, chosen.unit)
-    units = run.missing(chosen.shard or (1, 1))
-    if units:
-        how = _draw_on_cluster if chosen.cluster else _draw_share
-        how(chosen, run, units, prompts, make, settings)
-    return _told(run, units)
+    return run, run.missing(chosen.shard or (1, 1))
 
 
-def _draw_share(
-    _chosen: argparse.Namespace,
-    run: "ShardedRun",
-    units: Sequence[int],
-    prompts: Sequence[str],
-    make: "Callable[[], AdaptiveDiffusionPipeline]",
-    settings: Mapping[str, Any],
-) -> None:
-    from tqdm import tqdm
+def _one_by_one(run: "ShardedRun", units: Sequence[int], prompts: Sequence[str], make: "Make") -> "Iterator[Progress]":
+    """Draw in this process. What fails ends it."""
+    from ..scale.drawing import draw_unit, progress_of
 
-    from ..scale.drawing import draw_unit
-
-    pipeline = make()
-    with tqdm(total=run.count(units), unit="image", disable=None) as bar:
-        for unit in units:
-            bar.update(len(draw_unit(pipeline, run, unit, prompts[run.units[unit]], settings)))
+    drawer = make()
+    for unit in units:
+        yield progress_of(unit, draw_unit(drawer, run, unit, prompts[run.units[unit]]))
 
 
-def _draw_on_cluster(
-    chosen: argparse.Namespace,
-    run: "ShardedRun",
-    units: Sequence[int],
-    prompts: Sequence[str],
-    make: "Callable[[], AdaptiveDiffusionPipeline]",
-    settings: Mapping[str, Any],
-) -> None:
-    from tqdm import tqdm
-
+def on_cluster(
+    chosen: argparse.Namespace, run: "ShardedRun", units: Sequence[int], prompts: Sequence[str], make: "Make"
+) -> "Iterator[Progress]":
+    """Draw with Ray."""
     with needing("cluster"):
         from ..scale import cluster
 
-    told, work = [], cluster.Work(run, make, settings)
-    total = tqdm(total=run.count(units), unit="image", disable=None)
-    with cluster.connected(chosen.cluster, chosen.workers) as workers, total as bar:
-        for progress in cluster.draw(work, units, prompts, workers):
+    with cluster.connected(chosen.cluster, chosen.workers) as workers:
+        yield from cluster.draw(cluster.Work(run, make), units, prompts, workers)
+
+
+def finish(run: "ShardedRun", units: Sequence[int], drawn: "Iterable[Progress]") -> None:
+    """Show how far it is, and what the workers tell. ValueError where units are left that can be drawn again."""
+    from tqdm import tqdm
+
+    from ..scale.drawing import check
+
+    told: list[Progress] = []
+    with tqdm(total=run.count(units), unit="image", disable=None) as bar:
+        for progress in drawn:
             told.append(progress)
             bar.set_postfix(rejected=sum(each.rejected for each in told), refresh=False)
             bar.update(progress.images)
-    cluster.check(told, run)
+    _tell(told)
+    check(told, run)
 
 
-def _told(run: "ShardedRun", units: Sequence[int]) -> str:
+def _tell(told: "Sequence[Progress]") -> None:
+    """The warnings of all workers, each once."""
+    for sentence in dict.fromkeys(sentence for each in told for sentence in each.told):
+        warnings.warn(sentence, stacklevel=2)
+    for sentences in zip_longest(*(each.cut for each in told), fillvalue=()):
+        warn_of_cut([*dict.fromkeys(sentence for part in sentences for sentence in part)])
+
+
+def summary(run: "ShardedRun", units: Sequence[int]) -> str:
+    """What came of these units, and what is still missing of the run."""
     missing, failed = run.missing(), run.failed()
     drawn = run.count(units) - run.count({*units} & {*missing, *failed})
     of_failed = f", {run.count(failed)} have failed" if failed else ""

@@ -4,22 +4,21 @@ A unit whose worker dies is given to another one, TRIES times in all; then it is
 without it. Ray Data's own checkpoints are not used: what lies in the store is what is done.
 """
 
+import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..quoting import listed, quoted
-from ..standalone.pipeline import AdaptiveDiffusionPipeline
-from .drawing import draw_unit
+from ..quoting import quoted
+from .drawing import TRIES, Make, Progress, attempt, heard
 from .sharded import ShardedRun
 
 LOCAL = "local"
-TRIES = 3
 SECONDS = 10.0
 # Ray calls the first one by where it is the default: all that it opens then listens on the loopback alone.
 _OF_THIS_MACHINE = {
@@ -30,45 +29,28 @@ _OF_THIS_MACHINE = {
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What a worker tells of a unit. reason: why it was not drawn, empty where it was; seconds: of drawing."""
-
-    unit: int
-    images: int
-    rejected: int
-    seconds: float
-    reason: str
-
-
-@dataclass(frozen=True)
 class Work:
-    """What every worker is given. make: loads the models; settings: what else the pipeline is called with."""
+    """What every worker is given. make: loads what draws."""
 
     run: ShardedRun
-    make: Callable[[], AdaptiveDiffusionPipeline]
-    settings: Mapping[str, Any]
+    make: Make
 
 
 class Worker:
     """An actor of the pool: loads its models once, then draws the units that it is given."""
 
     def __init__(self, work: Work):
-        self.work, self.pipeline = work, work.make()
+        self.work, self.drawer = work, work.make()
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        """Draw the units of a batch of rows; a column for each field of Progress."""
-        told = [
-            self._draw(int(unit), list(prompts)) for unit, prompts in zip(batch["unit"], batch["prompts"], strict=True)
-        ]
-        return {name: [getattr(each, name) for each in told] for name in Progress.__dataclass_fields__}
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        """Draw the units of a batch of rows; what came of each, as JSON."""
+        units = zip(batch["unit"], batch["prompts"], strict=True)
+        return {"progress": [json.dumps(asdict(self._attempt(int(unit), list(prompts)))) for unit, prompts in units]}
 
-    def _draw(self, unit: int, prompts: Sequence[str]) -> Progress:
-        try:
-            kept = draw_unit(self.pipeline, self.work.run, unit, prompts, self.work.settings)
-        except Exception as error:
-            return Progress(unit, 0, 0, 0.0, f"{error}" or type(error).__name__)
-        rejected = sum(record["verdict"] != "accepted" for record in kept)
-        return Progress(unit, len(kept), rejected, sum(record["seconds"] for record in kept), "")
+    def _attempt(self, unit: int, prompts: Sequence[str]) -> Progress:
+        with heard() as told:
+            progress = attempt(self.drawer, self.work.run, unit, prompts)
+        return replace(progress, told=told)
 
 
 @contextmanager
@@ -128,17 +110,8 @@ def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int)
         **needed,
     )
     for row in told.iter_rows():
-        seen.add(row["unit"])
-        yield Progress(**row)
+        progress = Progress(**json.loads(row["progress"]))
+        seen.add(progress.unit)
+        yield progress
     for unit in sorted({*units} & {*work.run.missing()} - seen):
         work.run.fail(unit, f"its worker died {TRIES} times")
-
-
-def check(progress: Sequence[Progress], run: ShardedRun) -> None:
-    """ValueError, with the first reason, where units were not drawn that can be drawn again."""
-    undrawn = [each for each in progress if each.reason]
-    if undrawn:
-        raise ValueError(
-            f"{run.count(each.unit for each in undrawn)} images were not drawn (units "
-            f"{listed(each.unit for each in undrawn)}): {undrawn[0].reason}"
-        )

@@ -22,10 +22,14 @@ def run_in(folder, prompts=PROMPTS) -> sharded.ShardedRun:
     return sharded.opened(stores.open_store(str(folder)), {"prompts": described(prompts, 0)}, prompts, UNIT)
 
 
-def draw(run, made=make, prompts=PROMPTS, units=None, watch=lambda: None) -> list[cluster.Progress]:
+def drawer(*how) -> drawing.WithPipeline:
+    return drawing.WithPipeline(make(*how), 0, SETTINGS)
+
+
+def draw(run, made=drawer, prompts=PROMPTS, units=None, watch=lambda: None) -> list[drawing.Progress]:
     told = []
     with cluster.connected(cluster.LOCAL, 2) as workers:
-        for progress in cluster.draw(cluster.Work(run, made, SETTINGS), units or run.missing(), prompts, workers):
+        for progress in cluster.draw(cluster.Work(run, made), units or run.missing(), prompts, workers):
             watch()
             told.append(progress)
     return told
@@ -50,9 +54,9 @@ def listening() -> set[str]:
 
 @functools.cache
 def shards_of_one_process(folder) -> dict[str, bytes]:
-    run, pipeline = run_in(folder), make()
+    run, made = run_in(folder), drawer()
     for unit in run.missing():
-        drawing.draw_unit(pipeline, run, unit, PROMPTS[run.units[unit]], SETTINGS)
+        drawing.draw_unit(made, run, unit, PROMPTS[run.units[unit]])
     return pictures(run)
 
 
@@ -78,7 +82,7 @@ def test_two_workers_draw_what_one_process_draws_and_listen_on_the_loopback_alon
 def test_a_unit_that_kills_its_workers_is_recorded_as_failed_and_the_others_are_drawn(tmp_path):
     prompts = [*tiny.PROMPTS[:4], POISON, *tiny.PROMPTS[:3], *tiny.PROMPTS[:2]]
     run = run_in(tmp_path, prompts)
-    told = draw(run, partial(make, Dying, False), prompts)
+    told = draw(run, partial(drawer, Dying, False), prompts)
     assert sorted(progress.unit for progress in told) == [0, 2]
     assert (run.failed(), run.missing()) == ([1], [])
     assert b"its worker died 3 times" in run.store.read("unit-000000001.failed.json")
@@ -87,11 +91,11 @@ def test_a_unit_that_kills_its_workers_is_recorded_as_failed_and_the_others_are_
 def test_what_only_fails_is_told_with_its_reason_and_may_be_drawn_again(tmp_path):
     prompts = [*tiny.PROMPTS[:4], POISON]
     run = run_in(tmp_path, prompts)
-    told = draw(run, partial(make, Dying, True), prompts)
+    told = draw(run, partial(drawer, Dying, True), prompts)
     assert (run.failed(), run.missing()) == ([], [1])
     with pytest.raises(ValueError, match=r"^1 images were not drawn \(units 1\): \[Errno 28\] No space left on device"):
-        cluster.check(told, run)
-    cluster.check(draw(run, make, prompts), run)
+        drawing.check(told, run)
+    drawing.check(draw(run, drawer, prompts), run)
     assert run.missing() == []
 
 

@@ -1,0 +1,1 @@
+"""ComfyUI servers as workers: a saved workflow is queued for each unit of a run."""
