@@ -78,12 +78,7 @@ class Client:
 @contextmanager
 def serving(comfy: Path, python: str, base: Path, *options: str) -> Iterator[Client]:
     """A server whose models, input, output and user folders are those of `base`; it ends with the block."""
-    for folder in FOLDERS:
-        (base / folder).mkdir(parents=True, exist_ok=True)
-    for name, path in (("adaptive_diffusion", PACK), ("test_pack", PACK / "tests" / "test_pack")):
-        link = base / "custom_nodes" / name
-        if not link.is_symlink():
-            link.symlink_to(path)
+    prepared(base)
     port, log = free_port(), base / "log.txt"
     own = ["--cpu", "--port", str(port), "--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
     command = [python, str(comfy / "main.py"), *own, "--disable-auto-launch", *options]
@@ -96,6 +91,17 @@ def serving(comfy: Path, python: str, base: Path, *options: str) -> Iterator[Cli
     finally:
         process.terminate()
         process.wait(30)
+
+
+def prepared(base: Path) -> Path:
+    """The folder as a base directory of ComfyUI, with this pack and that of the tests."""
+    for folder in FOLDERS:
+        (base / folder).mkdir(parents=True, exist_ok=True)
+    for name, path in (("adaptive_diffusion", PACK), ("test_pack", PACK / "tests" / "test_pack")):
+        link = base / "custom_nodes" / name
+        if not link.is_symlink():
+            link.symlink_to(path)
+    return base
 
 
 def free_port() -> int:

@@ -64,7 +64,7 @@ def _add_servers(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
-    with needing("standalone"):
+    with needing("cluster"):
         from ..scale.comfyui import workflow
         from ..scale.comfyui.worker import Job
     graph = workflow.load(chosen.workflow)

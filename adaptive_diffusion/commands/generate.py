@@ -17,7 +17,7 @@ from .sharing import add_sharing, draw_shards
 if TYPE_CHECKING:
     from ..gate.gauge import Gauge
     from ..gate.promise import Promise
-    from ..scale.drawing import WithPipeline
+    from ..scale.models import WithPipeline
     from ..standalone.drawing import Pipeline
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
@@ -161,7 +161,7 @@ def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], gauge: "G
 
 def _drawer(chosen: argparse.Namespace, prompts: list[str], gauge: "Gauge | None") -> "WithPipeline":
     """What draws units. prompts: those of which it tells at once which are cut; those of a unit are told later."""
-    from ..scale.drawing import WithPipeline
+    from ..scale.models import WithPipeline
 
     pipeline = _checked_pipeline(chosen, prompts, gauge)
     return WithPipeline(pipeline, chosen.seed, {"table": gauge, **_settings(chosen)})

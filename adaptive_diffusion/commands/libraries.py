@@ -5,12 +5,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+OF_MODELS = ("standalone", "train")
+
 
 @contextmanager
 def needing(extra: str) -> Iterator[None]:
     """Imports within; ValueError that names the extra to install where a library is missing."""
     try:
-        _hush()
+        if extra in OF_MODELS:
+            _hush()
         yield
     except ImportError as error:
         raise ValueError(f"{error.name} is not installed; run: pip install 'adaptive-diffusion[{extra}]'") from error

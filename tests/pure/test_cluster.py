@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from adaptive_diffusion.prompts import described
-from adaptive_diffusion.scale import cluster, drawing, sharded, stores
+from adaptive_diffusion.scale import cluster, drawing, models, sharded, stores
 from tests.pure import tiny
 from tests.pure.dying import POISON, Dying, make
 
@@ -22,8 +22,8 @@ def run_in(folder, prompts=PROMPTS) -> sharded.ShardedRun:
     return sharded.opened(stores.open_store(str(folder)), {"prompts": described(prompts, 0)}, prompts, UNIT)
 
 
-def drawer(*how) -> drawing.WithPipeline:
-    return drawing.WithPipeline(make(*how), 0, SETTINGS)
+def drawer(*how) -> models.WithPipeline:
+    return models.WithPipeline(make(*how), 0, SETTINGS)
 
 
 def draw(run, made=drawer, prompts=PROMPTS, units=None, watch=lambda: None) -> list[drawing.Progress]:
