@@ -6,7 +6,7 @@ from ..adaptive_diffusion.gate.cost import SAMPLERS
 from ..adaptive_diffusion.gate.percentiles import THIS_RUN
 from ..adaptive_diffusion.numeric import SAFE
 from ..host.files.outlines import outlines
-from ..host.files.tables import THIS_RUN, check_gauge, gauge_states
+from ..host.files.tables import check_gauge, gauge_states
 from ..host.gate import judge, payload, summary, threshold_of
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, StudentInfoLink, TableLink, node_id
 from ..host.shown import show_text
