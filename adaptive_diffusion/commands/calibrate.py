@@ -86,8 +86,9 @@ def _student(chosen: argparse.Namespace) -> "Student":
     from ..standalone import identity, models
 
     name = identity.model_name(chosen.student)
-    settings = (chosen.student_steps, chosen.student_cfg, *chosen.size, chosen.negative)
-    return identity.student_of(name, chosen.dtype, *settings, models.is_lora(chosen.student))
+    width, height = chosen.size
+    settings = (chosen.student_steps, chosen.student_cfg, width, height, chosen.negative)
+    return identity.student_of(name, chosen.dtype, *settings, lora=models.is_lora(chosen.student))
 
 
 def _draw_table(task: "Task", estimator: "Estimator", chosen: argparse.Namespace, tell: Tell) -> str:
