@@ -16,7 +16,7 @@ import numpy
 import torch
 
 from adaptive_diffusion.estimators.vlm import VisionJudge, local
-from adaptive_diffusion.estimators.vlm.judge import ask
+from adaptive_diffusion.estimators.vlm.network import ask
 from adaptive_diffusion.estimators.vlm.resize import resized
 from tests.tiny_vlm import save_folder, tiny_model, tiny_tokenizer
 

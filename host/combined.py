@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy
 import torch
@@ -12,15 +12,15 @@ from ..adaptive_diffusion.digest import digest
 from ..adaptive_diffusion.estimators.base import Reading
 from ..adaptive_diffusion.estimators.vlm.answers import checks_in, names_of
 from ..adaptive_diffusion.gate.combining import combine
-from ..adaptive_diffusion.gate.judge import Judge
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
 from ..adaptive_diffusion.quoting import quoted
+from .hosted import Hosted
 
 
 class Part(NamedTuple):
     """One of them. judge: what an estimator's link holds. table: its own, which its percentiles are taken from."""
 
-    judge: Any
+    judge: Hosted
     table: PercentileTable
     weight: float
 
@@ -56,7 +56,7 @@ class _Described:
         return [sentence for one in self._each for sentence in one.cut(prompts)]
 
 
-class CombinedEstimator:
+class CombinedEstimator(Hosted):
     """Several hosted estimators. asked: how many images came to each so far, by its place."""
 
     def __init__(self, parts: Sequence[Part], low: float, high: float):
@@ -66,15 +66,6 @@ class CombinedEstimator:
         self.parts, self.low, self.high = list(parts), low, high
         self.estimator = _Described(parts, low, high)
         self.asked: Counter[int] = Counter()
-
-    @property
-    def described(self) -> Judge:
-        """All together as a percentile table records them."""
-        return Judge.of(self.estimator)
-
-    def score(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
-        """One score per image of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
-        return self.read(images, prompts).scores.tolist()
 
     def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
         """The combined scores, 0..100. Features: those of the first, then answers to questions."""

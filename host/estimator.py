@@ -1,8 +1,7 @@
 """An estimator as ComfyUI's memory manager sees it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import comfy.model_management
 import comfy.model_patcher
@@ -11,30 +10,14 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..adaptive_diffusion import estimators
-from ..adaptive_diffusion.estimators.base import Reading, check_images, prompt_per_image
-from ..adaptive_diffusion.gate.judge import Judge
+from ..adaptive_diffusion.estimators.base import Reading, texts_of
 from .files.estimators import CLIP_TOKENIZER
+from .hosted import Hosted
 
 LARGEST_CHUNK = 64
 SHARE_OF_FREE_MEMORY = 0.5
 BYTES_PER_IMAGE = 48 * 2**20
 COPIES_OF_PIXELS = 4
-
-
-class Hosted(Protocol):
-    """What the value of a QUALITY_ESTIMATOR link does. estimator: what tells of it, as `estimators.Estimator`."""
-
-    estimator: Any
-
-    @property
-    def described(self) -> Judge: ...
-
-    def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading: ...
-
-
-def cut_by(judges: Iterable[Hosted | None], prompts: Sequence[str]) -> list[str]:
-    """A sentence for each judge that does not read all prompts to their end; None stands for one that is not linked."""
-    return [sentence for judge in judges if judge for sentence in judge.estimator.cut(prompts)]
 
 
 class QualityNetwork(torch.nn.Module):
@@ -45,7 +28,7 @@ class QualityNetwork(torch.nn.Module):
         self.network = network
 
 
-class HostedEstimator:
+class HostedEstimator(Hosted):
     """A quality estimator whose weights ComfyUI loads, offloads and frees; the value of a QUALITY_ESTIMATOR link.
 
     What it saw in a batch of images is kept, on the CPU, for as long as ComfyUI keeps those images: another prompt
@@ -61,19 +44,8 @@ class HostedEstimator:
         )
         self._seen: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
-    @property
-    def described(self) -> Judge:
-        """The estimator as a percentile table records it."""
-        return Judge.of(self.estimator)
-
-    def score(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
-        """One score per image of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
-        return self.read(images, prompts).scores.tolist()
-
     def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
-        """Scores and features of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
-        check_images(images)
-        texts = prompt_per_image(prompts, len(images)) if self.estimator.uses_prompt else [""] * len(images)
+        texts = texts_of(self.estimator, images, prompts)
         chunk = self._load(images)
         encoded, readings = self._encoded(images, chunk), []
         for start in range(0, len(images), chunk):

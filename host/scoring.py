@@ -9,7 +9,7 @@ from ..adaptive_diffusion.digest import image_digests
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.verdicts import Verdicts
 from .combined import CombinedEstimator
-from .estimator import Hosted
+from .hosted import Hosted
 
 
 class Pictures(NamedTuple):

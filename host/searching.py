@@ -11,9 +11,9 @@ from ..adaptive_diffusion.gate.percentiles import THIS_RUN, PercentileTable
 from ..adaptive_diffusion.gate.relative import across_prompts
 from ..adaptive_diffusion.gate.student import Student
 from ..adaptive_diffusion.quoting import quoted
-from .estimator import HostedEstimator
 from .files.tables import table_path
 from .gate import warnings_of
+from .hosted import Hosted
 from .rows.lists import per_batch
 from .sampling.search import Kept, Searcher
 from .sampling.student import other_steps, plan_student
@@ -51,7 +51,7 @@ def calibrated(table: str) -> Path:
 def search(
     rule: Rule,
     vae: Any,
-    judge: HostedEstimator,
+    judge: Hosted,
     prompts: Sequence[str],
     max_batch: int,
     drawing: Mapping[str, Sequence[Any]],

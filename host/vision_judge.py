@@ -7,18 +7,17 @@ import comfy.model_management
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ..adaptive_diffusion.estimators.base import Reading, check_images, prompt_per_image
+from ..adaptive_diffusion.estimators.base import Reading, texts_of
 from ..adaptive_diffusion.estimators.vlm import Questions, VisionJudge
-from ..adaptive_diffusion.estimators.vlm.judge import Answers
+from ..adaptive_diffusion.estimators.vlm.network import Answers
 from ..adaptive_diffusion.estimators.vlm.resize import fitting
-from ..adaptive_diffusion.estimators.vlm.trial import check_answering
-from ..adaptive_diffusion.gate.judge import Judge
+from .hosted import Hosted
 from .vision_network import ClipNetwork
 
 MOST_KEPT = 2**30
 
 
-class HostedVisionJudge:
+class HostedVisionJudge(Hosted):
     """A `VisionJudge` of a CLIP, which ComfyUI loads and frees as before; the value of a QUALITY_ESTIMATOR link.
 
     What it saw in an image is kept, on the CPU, for as long as ComfyUI keeps the images, up to MOST_KEPT bytes in all.
@@ -29,29 +28,15 @@ class HostedVisionJudge:
         self.estimator = VisionJudge(self.network, questions)
         self.patcher = clip.patcher
         self._seen: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self._tried = False
-
-    @property
-    def described(self) -> Judge:
-        """The judge as a percentile table records it."""
-        return Judge.of(self.estimator)
-
-    def score(self, images: torch.Tensor, prompts: Sequence[str]) -> list[float]:
-        """One score per image of `images` (B, H, W, 3), floats 0..1; `prompts` has one entry per image."""
-        return self.read(images, prompts).scores.tolist()
 
     def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
         """The scores, and as features the log-odds of every answer."""
-        check_images(images)
-        texts = prompt_per_image(prompts, len(images)) if self.estimator.uses_prompt else [""] * len(images)
+        texts = texts_of(self.estimator, images, prompts)
         self._load(images, texts)
         with comfy.model_management.cuda_device_context(self.patcher.load_device):
             return self.estimator.reading(self._answers(images, texts))
 
     def _answers(self, images: torch.Tensor, texts: Sequence[str]) -> Answers:
-        if not self._tried:
-            check_answering(self.network)
-            self._tried = True
         found = []
         for number, text in enumerate(texts):
             comfy.model_management.throw_exception_if_processing_interrupted()

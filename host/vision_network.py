@@ -12,21 +12,21 @@ import torch
 from ..adaptive_diffusion.estimators.vlm.digests import sampled_digest, sized
 from ..adaptive_diffusion.estimators.vlm.packing import Packed
 from ..adaptive_diffusion.estimators.vlm.words import Words
-from .vision_refusals import check_clip, check_weights
+from .vision_refusals import check_clip
+from .vision_weights import check_weights
 
 
 class ClipNetwork:
-    """A `vlm.judge.Network` of a CLIP; ValueError where it is none that can judge."""
+    """A `vlm.network.Network` of a CLIP; ValueError where it is none that can judge."""
 
     def __init__(self, clip: Any):
         self.transformer = check_clip(clip)
         self.patcher, self.module = clip.patcher, clip.cond_stage_model
+        check_weights(self.patcher, self.transformer)
         self.words = Words(getattr(clip.tokenizer, clip.tokenizer.clip).tokenizer)
         self.name = sized(self.transformer.model.config.hidden_size)
         self.dtype = _stored(self.transformer.model.layers[0].self_attn.q_proj.weight)
-        weights = self._sampled()
-        check_weights(weights)
-        self.digest = sampled_digest(weights)
+        self.digest = sampled_digest(self._sampled())
 
     def look(self, pixels: torch.Tensor) -> torch.Tensor:
         image = pixels.movedim(0, -1)[None].float() / 255

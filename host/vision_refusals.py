@@ -1,9 +1,6 @@
 """Which text encoders cannot judge images, and why: a sentence each, with the cure."""
 
-from collections.abc import Mapping
 from typing import Any
-
-import torch
 
 from ..adaptive_diffusion.quoting import quoted, unquoted
 
@@ -66,18 +63,3 @@ def _check_parts(name: str, network: Any) -> None:
         for part in parts:
             if not hasattr(module, part):
                 raise ValueError(GONE.format(kind=name, part=quoted(part)))
-
-
-def check_weights(weights: Mapping[str, torch.Tensor]) -> None:
-    """ValueError where a part was not in the file, which ComfyUI only logs: its weights are then zero or anything.
-
-    weights: patches, merger, norm, words and head, a few of each.
-    """
-    parts = {"head": "a head (lm_head.weight)", "words": "words", "norm": "a last norm"}
-    for name, weight in weights.items():
-        numbers = weight.float()
-        part = parts.get(name, f"a part that sees images ({name})")
-        if not numbers.isfinite().all():
-            raise ValueError(f"the file of this text encoder has weights that are not finite: {part}; load a whole one")
-        if (numbers == numbers.flatten()[0]).all() and name != "norm":
-            raise ValueError(f"the file of this text encoder does not hold {part}; load one that does")

@@ -6,9 +6,9 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.calibration import calibrate
 from ..adaptive_diffusion.gate.student import Student, agreed
-from ..host.estimator import cut_by
 from ..host.files.outlines import about
 from ..host.files.tables import new_table_path
+from ..host.hosted import cut_by
 from ..host.node import AdaptiveNode, TableLink
 from ..host.sampling.calibration import Calibration, check, score_all
 from ..host.shown import ScoresSoFar, show_text

@@ -8,9 +8,9 @@ from ..adaptive_diffusion.gate.calibration import calibrate
 from ..adaptive_diffusion.gate.fitted import summary
 from ..adaptive_diffusion.gate.fitting import fit
 from ..adaptive_diffusion.gate.student import Student, agreed
-from ..host.estimator import cut_by
 from ..host.files.gates import new_gate_paths
 from ..host.files.outlines import about_pairs
+from ..host.hosted import cut_by
 from ..host.node import AdaptiveNode, TableLink
 from ..host.sampling.calibration import Calibration
 from ..host.sampling.pairs import Pairing, check_pairing, draw_pairs

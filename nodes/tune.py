@@ -12,7 +12,7 @@ from ..adaptive_diffusion.gate.tuning import tune
 from ..adaptive_diffusion.gate.ways import STRATEGIES, Setting, settings_of
 from ..adaptive_diffusion.quoting import quoted
 from ..adaptive_diffusion.tuning_report import chart, report
-from ..host.estimator import cut_by
+from ..host.hosted import cut_by
 from ..host.node import AdaptiveNode, TableLink
 from ..host.sampling.calibration import Calibration
 from ..host.sampling.tuning import Tuner

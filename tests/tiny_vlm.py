@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,18 @@ def tiny_config(tied: bool = False, tokenizer: Any = None, **sizes: int) -> Any:
     return transformers.Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=tied, **own)
 
 
-def tiny_model(tied: bool = False, answering: bool = True, seed: int = 1, tokenizer: Any = None, **sizes: int) -> Any:
-    """transformers' model. answering: it says Yes or No, as a plain random one never does; not with a tied head."""
+def tiny_model(
+    tied: bool = False,
+    answering: bool = True,
+    seed: int = 1,
+    tokenizer: Any = None,
+    numbers: Callable[[str, tuple[int, ...]], torch.Tensor] | None = None,
+    **sizes: int,
+) -> Any:
+    """transformers' model. answering: it says Yes or No, as a plain random one never does; not with a tied head.
+
+    numbers: of mean 0 and deviation 1, by a weight's name and shape; torch's own of this seed without.
+    """
     import transformers
 
     torch.manual_seed(seed)
@@ -53,10 +64,11 @@ def tiny_model(tied: bool = False, answering: bool = True, seed: int = 1, tokeni
         transformers.Qwen3VLForConditionalGeneration(tiny_config(tied, tokenizer, **sizes)).eval().requires_grad_(False)
     )
     noise = torch.Generator().manual_seed(seed)
+    numbers = numbers or (lambda name, shape: torch.randn(shape, generator=noise))
     for name, weight in model.named_parameters():
         spread = 1.0 if "embed" in name else 0.4 if weight.ndim > 1 else 0.05
         scale = "norm" in name and name.endswith("weight")
-        weight.copy_(torch.randn(weight.shape, generator=noise) * spread + scale)
+        weight.copy_(numbers(name, tuple(weight.shape)) * spread + scale)
     if tied:
         model.model.language_model.norm.weight.mul_(0.4)
     elif answering:
@@ -81,18 +93,18 @@ def _rope() -> dict[str, Any]:
     return {"rope_type": "default", "rope_theta": 5e6, "mrope_section": [24, 20, 20], "mrope_interleaved": True}
 
 
-def tiny_tokenizer() -> Any:
-    """Qwen's marks, every byte, and the four answers."""
+def tiny_tokenizer(words: Sequence[str] = WORDS, marks: Sequence[str] = MARKS) -> Any:
+    """Qwen's marks, every byte, and the four answers, each in one token."""
     import transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    pieces = ["Ye", "Yes", "No", "ye", "yes", "no"]
+    pieces = [word[:length] for word in words for length in range(2, len(word) + 1)]
     vocabulary = {piece: i for i, piece in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), *pieces])}
     made = Tokenizer(models.BPE(vocabulary, [(piece[:-1], piece[-1]) for piece in pieces]))
     made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=made)
     tokenizer.add_tokens(["<think>"])
-    tokenizer.add_special_tokens({"additional_special_tokens": list(MARKS)})
+    tokenizer.add_special_tokens({"additional_special_tokens": list(marks)})
     return tokenizer
 
 

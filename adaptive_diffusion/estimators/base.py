@@ -84,8 +84,7 @@ class Estimator(ABC):
         for each image.
         ValueError for images that are not finite, another number of prompts, or an empty prompt.
         """
-        check_images(images)
-        texts = prompt_per_image(prompts, len(images)) if self.uses_prompt else [""] * len(images)
+        texts = texts_of(self, images, prompts)
         return self.look(self.encode(images), texts)
 
     @torch.inference_mode()
@@ -109,6 +108,12 @@ def read_in_batches(estimator: Any, images: torch.Tensor, prompts: Sequence[str]
     """As `reading_of`, `size` images at a time."""
     read = [reading_of(estimator, images[rows], prompts[rows]) for rows in parts(len(images), size)]
     return Reading(*map(torch.cat, zip(*read, strict=True)))
+
+
+def texts_of(estimator: Any, images: torch.Tensor, prompts: str | Sequence[str]) -> list[str]:
+    """The prompt of each image, "" where only images count; ValueError where images or prompts cannot be scored."""
+    check_images(images)
+    return prompt_per_image(prompts, len(images)) if estimator.uses_prompt else [""] * len(images)
 
 
 def check_images(images: torch.Tensor) -> None:

@@ -16,7 +16,7 @@ from ...adaptive_diffusion.gate.calibration import Found, Task, chunks
 from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.student import PLAIN, Student
 from ...adaptive_diffusion.quoting import unquoted
-from ..estimator import HostedEstimator
+from ..hosted import Hosted
 from ..rows.conditioning import Conditioning
 from ..rows.latents import Latent, row_noise
 from .call import Silent
@@ -44,7 +44,7 @@ class Calibration:
     model: Any
     clip: Any
     vae: Any
-    judge: HostedEstimator
+    judge: Hosted
     student: Student
     prompts: Sequence[str]
     seed: int

@@ -8,7 +8,7 @@ import numpy
 
 from ...adaptive_diffusion.gate.calibration import Found, chunks
 from ...adaptive_diffusion.gate.pairing import PairTask
-from ..estimator import Hosted
+from ..hosted import Hosted
 from .calibration import Calibration, check, decode, draw_batches
 from .teaching import Teaching, as_merged, check_teaching, teach
 

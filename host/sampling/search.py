@@ -13,7 +13,7 @@ from ...adaptive_diffusion.estimators.base import Reading
 from ...adaptive_diffusion.gate.best_of_n import Found
 from ...adaptive_diffusion.gate.cost import Spent
 from ...adaptive_diffusion.gate.decision import QualityScores
-from ..estimator import HostedEstimator
+from ..hosted import Hosted
 from ..rows.latents import Latent, with_samples
 from .call import Progress
 from .drawing import Drawing, Drawn, draw_all
@@ -50,7 +50,7 @@ class Searcher:
         drawings: Sequence[Drawing],
         prompts: Sequence[tuple[str, ...]],
         vae: Any,
-        judge: HostedEstimator,
+        judge: Hosted,
         max_batch: int,
     ):
         self.drawings, self.prompts, self.vae, self.judge, self.max_batch = drawings, prompts, vae, judge, max_batch

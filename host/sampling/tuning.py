@@ -11,7 +11,7 @@ from ...adaptive_diffusion.gate.calibration import CHUNK, Found
 from ...adaptive_diffusion.gate.outcome import OVERFLOWS
 from ...adaptive_diffusion.gate.tuning import Tuning
 from ...adaptive_diffusion.gate.ways import STUDENT, Setting, Way
-from ..estimator import Hosted
+from ..hosted import Hosted
 from ..rows.latents import Latent
 from .calibration import Calibration, TimedDrawn, check, decode, draw_batches, empty
 from .teaching import Teaching, as_merged, check_teaching, teach

@@ -1,20 +1,16 @@
 """Every text encoder, question and image that cannot be judged with: one sentence each, with the cure."""
 
 import comfy.hooks
-import comfy.sd
-import comfy.text_encoders.llama as llama
-import comfy.text_encoders.minimax as minimax
-import comfy.text_encoders.qwen35 as qwen35
-import comfy.text_encoders.qwen_image as qwen_image
-import comfy.text_encoders.qwen_vl as qwen_vl
 import pytest
 import torch
 from graphs import node
-from tiny_vlm import TEXT, tiny_model
+from safetensors.torch import save_file
+from tiny_vlm import tiny_model
 
 from .tiny_clips import tiny_clip
 from .tools import module
 from .vision_tools import WORDS, hosted, picture, weights
+from .whole_clips import whole_clip
 
 LOAD = "load a Qwen3-VL 4B or 8B with Load CLIP, as type krea2, ideogram4, boogu, joyimage, mage or qwen_image"
 HEAD = "lm_head.weight"
@@ -36,94 +32,57 @@ def refusal(clip, checks: str = "", images=None, prompt: str = WORDS, **question
     return str(told.value)
 
 
-class Stub:
-    """A CLIP whose text encoder is of another kind, tiny."""
-
-    def __init__(self, name: str, network: torch.nn.Module):
-        self.cond_stage_model = torch.nn.Module()
-        self.cond_stage_model.clip = self.cond_stage_model.clip_name = name
-        encoder = torch.nn.Module()
-        encoder.transformer = network
-        self.cond_stage_model.add_module(name, encoder)
-        self.patcher = tiny_patcher(self.cond_stage_model)
-
-
-def tiny_patcher(model):
-    cpu = torch.device("cpu")
-    return comfy.model_patcher.ModelPatcher(model, cpu, cpu)
-
-
-def small(config: dict) -> dict:
-    return {**TEXT, **config, "vocab_size": 100}
-
-
-OPERATIONS = (torch.float32, torch.device("meta"), comfy.ops.manual_cast)
-
-
-def test_a_qwen3_vl_that_lost_its_vision_as_type_flux(state):
-    """What Load CLIP makes of it for FLUX.2 klein."""
-    network = llama.Qwen3_8B(small({}), *OPERATIONS)
-    assert refusal(Stub("qwen3_8b", network)) == (
-        "this text encoder (qwen3_8b) has no part that sees images, and a Qwen3-VL loaded as type flux or flux2 loses "
-        f"its own; {LOAD}"
-    )
-
-
-def test_text_encoders_that_see_nothing(comfy_app):
-    [demo] = [module("host.demo").load_clip()] if hasattr(module("host.demo"), "load_clip") else [None]
-    if demo is not None:
-        assert refusal(demo).endswith(f"has no part that sees images; {LOAD}")
-    network = torch.nn.Module()
-    network.model = torch.nn.Module()
-    assert refusal(Stub("t5xxl", network)) == f"this text encoder (t5xxl) has no part that sees images; {LOAD}"
-
-
-def test_several_text_encoders_in_one(clip):
-    several = Stub("clip_l", torch.nn.Module())
-    del several.cond_stage_model.clip
-    assert refusal(several) == f"several text encoders, or none, are in this CLIP; {LOAD}"
+BLIND = "has no part that sees images"
+CASES = {
+    "lost as type flux": (
+        [("FLUX", "Qwen3-VL 8B"), ("FLUX2", "Qwen3-VL 8B"), ("FLUX2", "Qwen3-VL 4B"), ("FLUX", "Qwen3-VL 4B")],
+        f"{BLIND}, and a Qwen3-VL loaded as type flux or flux2 loses its own",
+    ),
+    "without vision": (
+        [
+            *(("IDEOGRAM4", "Qwen3 8B"), ("STABLE_DIFFUSION", "Qwen3 0.6B"), ("LUMINA2", "Gemma 3 4B")),
+            *(("STABLE_DIFFUSION", "Ministral"), ("FLUX2", "Mistral"), ("STABLE_DIFFUSION", "GPT-OSS")),
+            *(("PIXART", "T5"), ("WAN", "T5"), ("STABLE_DIFFUSION", "CLIP-L")),
+        ],
+        BLIND,
+    ),
+    "several in one": (
+        [("SD3", "CLIP-L", "CLIP-G"), ("FLUX", "CLIP-L", "T5"), ("STABLE_DIFFUSION", "CLIP-L", "CLIP-G")],
+        "several text encoders, or none, are in this CLIP",
+    ),
+    "head not kept": (
+        [
+            *(("QWEN_IMAGE", "Qwen2.5-VL 7B"), ("HUNYUAN_IMAGE", "Qwen2.5-VL 7B"), ("OMNIGEN2", "Qwen2.5-VL 3B")),
+            *(("LONGCAT_IMAGE", "Qwen2.5-VL 7B"), ("STABLE_DIFFUSION", "Qwen2.5-VL 7B")),
+        ],
+        "is a Qwen2.5-VL, of which ComfyUI does not keep the head that answers",
+    ),
+    "images read wrongly": (
+        [("STABLE_DIFFUSION", f"Qwen3.5 {size}") for size in ("0.8B", "2B", "4B", "9B", "27B")]
+        + [("QWEN_IMAGE", "Qwen3.5 9B"), ("KREA2", "Qwen3.5 4B")],
+        "is a Qwen3.5, whose images ComfyUI reads otherwise than the model was trained",
+    ),
+    "cut off before its head": (
+        [("STABLE_DIFFUSION", "Qwen3-VL 32B")],
+        "was cut off before its head, so that it can say nothing of an image",
+    ),
+    "another that sees": (
+        [("STABLE_DIFFUSION", f"Gemma 4 {size}") for size in ("E2B", "E4B", "12B", "31B")]
+        + [("LUMINA2", "Gemma 3 4B with vision")],
+        "is not a Qwen3-VL, the only kind that can judge so far",
+    ),
+}
+FILES = [(name, *each) for name, (files, _) in CASES.items() for each in files]
 
 
-@pytest.mark.parametrize("name", ["qwen25_7b", "qwen25_3b"])
-def test_a_qwen25_vl_of_which_the_head_is_not_kept(name):
-    network = torch.nn.Module()
-    network.visual, network.model = torch.nn.Module(), torch.nn.Module()
-    told = f"this text encoder ({name}) is a Qwen2.5-VL, of which ComfyUI does not keep the head that answers; {LOAD}"
-    assert refusal(Stub(name, network)) == told
+@pytest.mark.parametrize("case,clip_type,files", [(name, kind, files) for name, kind, *files in FILES])
+def test_a_file_that_cannot_judge_as_load_clip_loads_it(case, clip_type, files):
+    told = refusal(whole_clip(clip_type, *files))
+    assert told.endswith(f"{CASES[case][1]}; {LOAD}") and "\n" not in told and len(told) < 300
 
 
-def test_comfyui_still_calls_them_so():
-    """The names by which these are told."""
-    assert "qwen25_7b" in qwen_image.QwenImageTEModel.__init__.__code__.co_consts
-    assert all(name.startswith("qwen35") for name in qwen35.QWEN35_MODELS)
-    assert not hasattr(llama.Qwen3_8B, "preprocess_embed") and hasattr(qwen_vl, "process_qwen2vl_images")
-    assert minimax.MiniMaxQwen3VL.model_type == "qwen3vl_32b"
-    assert llama.Qwen3VL_32BConfig().final_norm is False
-
-
-def test_a_qwen35_whose_images_comfyui_reads_wrongly():
-    network = torch.nn.Module()
-    network.visual, network.model = torch.nn.Module(), torch.nn.Module()
-    assert refusal(Stub("qwen35_4b", network)) == (
-        "this text encoder (qwen35_4b) is a Qwen3.5, whose images ComfyUI reads otherwise than the model was trained; "
-        f"{LOAD}"
-    )
-
-
-def test_an_encoder_cut_off_before_its_head():
-    network = torch.nn.Module()
-    network.visual, network.model = torch.nn.Module(), torch.nn.Module()
-    network.model.norm, network.build_image_inputs = None, print
-    assert refusal(Stub("qwen3vl_32b", network)) == (
-        f"this text encoder (qwen3vl_32b) was cut off before its head, so that it can say nothing of an image; {LOAD}"
-    )
-
-
-def test_an_encoder_that_sees_and_is_no_qwen3_vl():
-    network = torch.nn.Module()
-    network.vision_model, network.model = torch.nn.Module(), torch.nn.Module()
-    told = f"this text encoder (gemma4_e4b) is not a Qwen3-VL, the only kind that can judge so far; {LOAD}"
-    assert refusal(Stub("gemma4_e4b", network)) == told
+def test_the_demos_text_encoder_has_no_vision(comfy_app):
+    assert refusal(module("host.demo").load_clip()).endswith(f"{BLIND}; {LOAD}")
 
 
 def test_a_later_comfyui_with_other_parts(clip, monkeypatch):
@@ -133,37 +92,86 @@ def test_a_later_comfyui_with_other_parts(clip, monkeypatch):
     )
 
 
-@pytest.mark.parametrize(
-    "key,part",
-    [
-        (HEAD, "a head (lm_head.weight)"),
-        ("model.visual.patch_embed.proj.weight", "a part that sees images (patches)"),
-        ("model.visual.merger.linear_fc2.weight", "a part that sees images (merger)"),
-    ],
-)
-def test_a_file_without_a_part(state, key, part):
+PARTS = {
+    HEAD: "a head (lm_head.weight)",
+    "model.visual.patch_embed.proj.weight": "a part that sees images (visual.patch_embed.proj.weight)",
+    "model.visual.merger.linear_fc2.weight": "a part that sees images (visual.merger.linear_fc2.weight)",
+    "model.visual.blocks.2.attn.qkv.weight": "a part that sees images (visual.blocks.2.attn.qkv.weight)",
+    "model.visual.pos_embed.weight": "a part that sees images (visual.pos_embed.weight)",
+    "model.visual.deepstack_merger_list.1.linear_fc1.weight": (
+        "a part that sees images (visual.deepstack_merger_list.1.linear_fc1.weight)"
+    ),
+    "model.language_model.layers.3.mlp.down_proj.weight": "a layer (layers.3.mlp.down_proj.weight)",
+    "model.language_model.embed_tokens.weight": "a part (embed_tokens.weight)",
+}
+SMALL = {
+    "model.language_model.norm.weight": "a part (norm.weight)",
+    "model.visual.blocks.1.norm2.bias": "a part that sees images (visual.blocks.1.norm2.bias)",
+}
+LACKING = "the file of this text encoder does not hold {}; load one that does"
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25])
+@pytest.mark.parametrize("key", PARTS)
+def test_a_file_without_a_part(state, key, value):
     """ComfyUI loads it with a line in the log, and answers with P = 1/151936 for every image."""
-    lacking = {name: torch.zeros_like(weight) if name == key else weight for name, weight in state.items()}
-    told = f"the file of this text encoder does not hold {part}; load one that does"
-    assert refusal(tiny_clip(lacking)) == told
+    lacking = {name: torch.full_like(weight, value) if name == key else weight for name, weight in state.items()}
+    assert refusal(tiny_clip(lacking)) == LACKING.format(PARTS[key])
 
 
-def test_a_file_whose_head_is_not_there(state):
-    """ComfyUI leaves its memory as it is, which is mostly zero; whatever lies in it is refused."""
-    assert refusal(tiny_clip({name: weight for name, weight in state.items() if name != HEAD}))
+@pytest.mark.parametrize("key", [*(key for key in PARTS if "merger.linear_fc2" not in key), *SMALL])
+def test_a_file_in_which_a_part_is_not_there(state, tmp_path, key):
+    """ComfyUI leaves its memory as it is: here still with the right numbers, of the model that was freed before."""
+    file = tmp_path / "file.safetensors"
+    save_file({name: weight for name, weight in state.items() if name != key}, file)
+    clip = tiny_clip(file)
+    own = clip.cond_stage_model.qwen3vl_8b.transformer
+    with torch.inference_mode():
+        own.load_state_dict(tiny_clip(state).cond_stage_model.qwen3vl_8b.transformer.state_dict())
+    assert refusal(clip) == LACKING.format((PARTS | SMALL)[key])
 
 
-def test_weights_that_are_not_finite(state):
-    damaged = state | {"model.language_model.norm.weight": torch.full((64,), torch.nan)}
-    assert refusal(tiny_clip(damaged)) == (
-        "the file of this text encoder has weights that are not finite: a last norm; load a whole one"
+def test_a_whole_file_judges_however_its_weights_are_called(state, clip, tmp_path):
+    """As some have them: the language model's and the vision's without what Hugging Face puts before."""
+    file = tmp_path / "file.safetensors"
+    starts = {"model.language_model.": "model.", "lm_head.": "model.lm_head."}
+    renamed = {}
+    for name, weight in state.items():
+        start = next((start for start in starts if name.startswith(start)), "")
+        renamed[starts.get(start, "") + name.removeprefix(start)] = weight
+    save_file(renamed, file)
+    image = picture(96, 160)
+    assert hosted(tiny_clip(file)).score(image, [WORDS]) == hosted(clip).score(image, [WORDS])
+
+
+def test_a_quantised_file_in_which_a_part_is_not_there(state):
+    """Of such a file ComfyUI makes no weight at all."""
+    layer = "model.language_model.layers.{}.mlp.up_proj.{}"
+    lacking = state | {
+        layer.format(0, "weight"): state[layer.format(0, "weight")].to(torch.float8_e4m3fn),
+        layer.format(0, "weight_scale"): torch.ones(()),
+        layer.format(0, "comfy_quant"): torch.tensor([*b'{"format": "float8_e4m3fn"}'], dtype=torch.uint8),
+    }
+    del lacking[layer.format(2, "weight")]
+    assert refusal(tiny_clip(lacking)) == LACKING.format("a layer (layers.2.mlp.up_proj.weight)")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("key", ["model.language_model.norm.weight", *PARTS])
+def test_weights_that_are_not_finite(state, key, value):
+    part = PARTS.get(key, "a part (norm.weight)")
+    assert refusal(tiny_clip(state | {key: torch.full_like(state[key], value)})) == (
+        f"the file of this text encoder has weights that are not finite: {part}; load a whole one"
     )
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_answers_that_are_not_finite(state, value):
+    """As an overflow in half precision makes them: too seldom among the weights to be seen there."""
     key = "model.language_model.layers.1.mlp.down_proj.weight"
-    overflowing = tiny_clip(state | {key: torch.full_like(state[key], value)})
+    damaged = state[key].clone()
+    damaged[0, 1] = value
+    overflowing = tiny_clip(state | {key: damaged})
     assert refusal(overflowing) == (
         "the answer of Qwen3-VL of width 64 to 'Is this picture red?' is not a number; its file is damaged, or its "
         "precision too small: load another one of the same model"

@@ -15,17 +15,17 @@ TYPES_8B = ("STABLE_DIFFUSION", "QWEN_IMAGE", "IDEOGRAM4", "BOOGU", "JOYIMAGE")
 TYPES_4B = ("STABLE_DIFFUSION", "KREA2", "MAGE")
 
 
-def tiny_clip(state: Mapping[str, torch.Tensor], clip_type: str = "QWEN_IMAGE", size: str = "8b") -> Any:
-    """The CLIP that Load CLIP makes of a tiny Qwen3-VL's weights for a type.
+def tiny_clip(weights: Mapping[str, torch.Tensor] | Path, clip_type: str = "QWEN_IMAGE", size: str = "8b") -> Any:
+    """The CLIP that Load CLIP makes of a tiny Qwen3-VL's weights, or of a file with them, for a type.
 
     The file of a 4B is told from that of an 8B by its width, which a tiny one has not; size says it.
     """
     model = f"qwen3vl_{size}"
-    options = {f"{model}_model_config": TEXT}
+    settings = {"clip_type": comfy.sd.CLIPType[clip_type], "model_options": {f"{model}_model_config": TEXT}}
     with _tiny_vision(model), _told_apart(size):
-        return comfy.sd.load_text_encoder_state_dicts(
-            [dict(state)], clip_type=comfy.sd.CLIPType[clip_type], model_options=options
-        )
+        if isinstance(weights, Path):
+            return comfy.sd.load_clip([str(weights)], **settings)
+        return comfy.sd.load_text_encoder_state_dicts([dict(weights)], **settings)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def logits_of(judge: Any, image: torch.Tensor, *questions: str) -> torch.Tensor:
     judge._load(image, [""])
     own, network.logits = network.logits, lambda hidden: found.append(own(hidden)) or found[0]
     try:
-        module("adaptive_diffusion.estimators.vlm.judge").ask(network, judge.estimator.encode(image)[0], questions)
+        module("adaptive_diffusion.estimators.vlm.network").ask(network, judge.estimator.encode(image)[0], questions)
     finally:
         network.logits = own
     return found[0]

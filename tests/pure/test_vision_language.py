@@ -15,7 +15,7 @@ from adaptive_diffusion.gate.checked import answered
 from adaptive_diffusion.gate.decision import QualityScores
 from adaptive_diffusion.gate.judge import Judge
 from adaptive_diffusion.standalone import models
-from tests.tiny_vlm import PROCESSOR, save_folder, tiny_model, tiny_tokenizer
+from tests.tiny_vlm import MARKS, PROCESSOR, WORDS, save_folder, tiny_model, tiny_tokenizer
 
 PROMPT = "a red circle"
 
@@ -137,6 +137,69 @@ def test_weights_without_a_head_are_refused(folder, tmp_path):
     save_file(state, copy / "model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match="cannot be loaded: its weights lack lm_head.weight"):
         local.load(copy)
+
+
+@pytest.mark.parametrize(
+    "words,marks,told",
+    [
+        (["No", "yes", "no"], MARKS, "the tokenizer splits 'Yes' into 3 tokens; use a Qwen3-VL model"),
+        (["Yes", "yes"], MARKS, "the tokenizer splits 'No' into 2 tokens; use a Qwen3-VL model"),
+        (["Yes", "No", "Ye", "no"], MARKS, "the tokenizer splits 'yes' into 3 tokens; use a Qwen3-VL model"),
+        (WORDS, MARKS[1:], "the tokenizer has no '<|im_start|>'; use a Qwen3-VL model with its own tokenizer"),
+        (WORDS, MARKS[:3], "the tokenizer has no '<|vision_end|>'; use a Qwen3-VL model with its own tokenizer"),
+    ],
+)
+def test_a_tokenizer_that_has_no_marks_or_splits_an_answer(model, tmp_path, words, marks, told):
+    with pytest.raises(ValueError) as error:
+        local.load(save_folder(model, tmp_path, tiny_tokenizer(words, marks)))
+    assert str(error.value) == told
+
+
+@pytest.mark.parametrize("prompt", ["", " \n"])
+def test_an_empty_prompt_is_refused_where_a_question_names_it(folder, judge, prompt):
+    with pytest.raises(ValueError, match="an image cannot be scored for an empty prompt; give the prompt it was drawn"):
+        judge.score(images(1), prompt)
+    assert len(local.load(folder, Questions.read("Is it red?")).score(images(1), prompt)) == 1
+
+
+def test_a_model_that_does_not_see_its_images_is_refused(folder):
+    """As a file whose vision is zero."""
+    blind = local.load(folder)
+    blind.network.module.model.visual.patch_embed.proj.weight.zero_()
+    told = "answers the same whatever it is shown, so it does not see the images"
+    with pytest.raises(ValueError, match=told):
+        blind.score(images(1), PROMPT)
+
+
+def test_a_model_whose_questions_see_each_other_is_refused(folder, monkeypatch):
+    """As in a transformers that reads the mask of attention otherwise."""
+    judge = local.load(folder)
+    own = judge.network.read
+    whole = lambda packed: packed._replace(mask=torch.ones_like(packed.mask))  # noqa: E731
+    monkeypatch.setattr(judge.network, "read", lambda text, packed, looks: own(text, whole(packed), looks))
+    with pytest.raises(ValueError, match="when it is asked several questions at once; this version of ComfyUI or"):
+        judge.score(images(1), PROMPT)
+
+
+def test_a_model_that_does_not_answer_is_refused(tokenizer, tmp_path):
+    mute = local.load(save_folder(tiny_model(answering=False, tokenizer=tokenizer), tmp_path, tokenizer))
+    with pytest.raises(ValueError, match="answers Yes or No with a probability of 0.* only, so it does not answer"):
+        mute.score(images(1), PROMPT)
+
+
+def test_answers_that_are_not_finite_are_refused(folder):
+    judge = local.load(folder)
+    judge.network.module.lm_head.weight[7, 3] = math.inf
+    with pytest.raises(ValueError, match="is not a number; its file is damaged, or its precision too small"):
+        judge.score(images(1), PROMPT)
+
+
+@pytest.mark.parametrize(
+    "height,width,told", [(15, 64, "too small"), (8200, 8200, "too large"), (16, 3201, "over 200 times as long")]
+)
+def test_images_of_a_size_that_no_model_sees_are_refused(judge, height, width, told):
+    with pytest.raises(ValueError, match=told):
+        judge.score(torch.zeros(1, height, 1, 3).expand(1, height, width, 3), PROMPT)
 
 
 @pytest.mark.parametrize(

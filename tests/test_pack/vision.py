@@ -2,12 +2,10 @@
 
 import gc
 import weakref
-from pathlib import Path
 
 import comfy.model_management
 import comfy.sd
 import comfy.text_encoders.qwen3vl as qwen3vl
-import comfy.utils
 import folder_paths
 
 TEXT = {
@@ -36,12 +34,9 @@ class TinyVision:
     def run(self, name):
         qwen3vl.QWEN3VL_VISION["qwen3vl_8b"] = VISION
         qwen3vl.QWEN3VL_VISION_COMMON["num_heads"] = HEADS
-        path = Path(folder_paths.get_full_path_or_raise("text_encoders", name))
+        path = folder_paths.get_full_path_or_raise("text_encoders", name)
         options = {"qwen3vl_8b_model_config": TEXT}
-        state = comfy.utils.load_torch_file(str(path), safe_load=True)
-        clip = comfy.sd.load_text_encoder_state_dicts(
-            [state], clip_type=comfy.sd.CLIPType.QWEN_IMAGE, model_options=options
-        )
+        clip = comfy.sd.load_clip([path], clip_type=comfy.sd.CLIPType.QWEN_IMAGE, model_options=options)
         self.made.append(weakref.ref(clip.cond_stage_model))
         return (clip,)
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from .judge import Network, ask
+from .network import Network, ask
 
 SIDE, APART = 256, 0.05
 TRIED = ("Is this picture red?", "Does this picture show a cat, or anything else that lives?")
