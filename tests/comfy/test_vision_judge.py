@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import math
 
 import comfy.model_management
 import pytest
 import torch
 import transformers
 from graphs import node
+from oracle import vqa
 from tiny_vlm import save_folder, tiny_model
 
 from .tiny_clips import TOKENIZER, TYPES_4B, TYPES_8B, tiny_clip
@@ -66,6 +68,22 @@ def test_scores_are_transformers_own_for_every_length_of_the_prompt(model, token
     image, prompt = picture(333, 500), prompt_of(words)
     [score] = hosted(clip).score(image, [prompt])
     assert abs(score - logit_of_yes(reference_logits(model, tokenizer, image, REFERENCE.format(prompt)))) <= 2e-5
+
+
+def test_scores_are_those_of_t2v_metrics_own_code(tmp_path):
+    """Its probabilities lie in tests/oracle/vqa.json: by its softmax in float32 as it is, and in float64 as here.
+
+    It resizes with Pillow, so that the image that needs it differs a little.
+    """
+    known = tiny_model(numbers=vqa.numbers)
+    local = importlib.import_module(f"{module('adaptive_diffusion.estimators.vlm').__name__}.local")
+    both = (hosted(tiny_clip(weights(known))), local.load(save_folder(known, tmp_path, TOKENIZER)))
+    for name in vqa.SIZES:
+        image = torch.from_numpy(vqa.picture(name))[None].float() / 255
+        found = [[float(judge.score(image, [prompt])[0]) for prompt in vqa.PROMPTS] for judge in both]
+        for way, close in (("softmax in float64", 2e-5), ("as it is", 5e-4)):
+            odds = [math.log(each / (1 - each)) for each in vqa.goldens()[way][name]]
+            assert found == [pytest.approx(odds, abs=3e-2 if name == "resized" else close)] * 2, (name, way)
 
 
 @pytest.mark.parametrize("clip_type,size", [*((each, "8b") for each in TYPES_8B), *((each, "4b") for each in TYPES_4B)])
