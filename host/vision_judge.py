@@ -5,29 +5,24 @@ from typing import Any
 
 import comfy.model_management
 import torch
-from torch.utils.weak import WeakIdKeyDictionary
 
 from ..adaptive_diffusion.estimators.base import Reading, texts_of
 from ..adaptive_diffusion.estimators.vlm import Questions, VisionJudge
 from ..adaptive_diffusion.estimators.vlm.network import Answers
 from ..adaptive_diffusion.estimators.vlm.resize import fitting
 from .hosted import Hosted
+from .seen import Seen
 from .vision_network import ClipNetwork
-
-MOST_KEPT = 2**30
 
 
 class HostedVisionJudge(Hosted):
-    """A `VisionJudge` of a CLIP, which ComfyUI loads and frees as before; the value of a QUALITY_ESTIMATOR link.
-
-    What it saw in an image is kept, on the CPU, for as long as ComfyUI keeps the images, up to MOST_KEPT bytes in all.
-    """
+    """A `VisionJudge` of a CLIP, which ComfyUI loads and frees as before; the value of a QUALITY_ESTIMATOR link."""
 
     def __init__(self, clip: Any, questions: Questions):
         self.network = ClipNetwork(clip)
         self.estimator = VisionJudge(self.network, questions)
         self.patcher = clip.patcher
-        self._seen: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self.seen = Seen()
 
     def read(self, images: torch.Tensor, prompts: Sequence[str]) -> Reading:
         """The scores, and as features the log-odds of every answer."""
@@ -40,19 +35,9 @@ class HostedVisionJudge(Hosted):
         found = []
         for number, text in enumerate(texts):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            found.append(self.estimator.answer(self._looked(images, number), [text]))
+            seen = self.seen.of(images, range(number, number + 1), self.estimator.encode)
+            found.append(self.estimator.answer(seen.to(self.patcher.load_device), [text]))
         return Answers(*map(torch.cat, zip(*found, strict=True)))
-
-    def _looked(self, images: torch.Tensor, number: int) -> torch.Tensor:
-        """What it sees of one image, on the device that it computes on."""
-        seen = self._seen.setdefault(images, {})
-        if number not in seen:
-            looked = self.estimator.encode(images[number : number + 1])
-            kept = sum(each.nbytes for batch in self._seen.values() for each in batch.values())
-            if kept + looked.nbytes > MOST_KEPT:
-                return looked
-            seen[number] = looked.cpu()
-        return seen[number].to(self.patcher.load_device)
 
     def _load(self, images: torch.Tensor, texts: Sequence[str]) -> None:
         """Bring the weights in, with room for one image and all questions on it."""

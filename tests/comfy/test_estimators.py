@@ -307,11 +307,28 @@ def test_what_was_seen_goes_with_the_images(reward, folders):
     judge = hosted(folders, reward)
     given = images(3)
     judge.score(given, [PROMPT])
-    features = weakref.ref(judge._seen[given])
+    features = weakref.ref(judge.seen._kept[given][0])
     assert features() is not None
     del given
     gc.collect()
     assert features() is None
+
+
+def test_what_was_seen_is_kept_up_to_a_limit_that_images_which_are_gone_do_not_count_for(monkeypatch):
+    seen, looks = module("host.seen"), []
+
+    def look(pixels):
+        looks.append(len(pixels))
+        return pixels
+
+    monkeypatch.setattr(seen, "MOST_KEPT", 2 * images(1).nbytes)
+    kept, given = seen.Seen(), [images(1), images(1, 8), images(1, 9)]
+    for expected in ([1, 1, 1], [1, 1, 1, 1]):
+        assert all(torch.equal(kept.of(each, range(1), look), each) for each in given) and looks == expected
+    del given[0]
+    gc.collect()
+    for expected in ([1] * 5, [1] * 5):
+        assert all(torch.equal(kept.of(each, range(1), look), each) for each in given) and looks == expected
 
 
 def free_memory(monkeypatch, size: float) -> None:

@@ -134,8 +134,8 @@ def test_two_calls_are_equal_and_what_was_seen_is_not_looked_at_again(clip, monk
     monkeypatch.setattr(judge.network, "look", lambda pixels: looks.append(1) or own(pixels))
     assert judge.score(images, [WORDS, "a cat"]) == first and looks == []
     assert judge.score(images.clone(), [WORDS, "a cat"]) == first and len(looks) == 2
-    monkeypatch.setattr(module("host.vision_judge"), "MOST_KEPT", 0)
-    other = images.clone()
+    monkeypatch.setattr(module("host.seen"), "MOST_KEPT", 0)
+    judge.seen, other = module("host.seen").Seen(), images.clone()
     assert judge.score(other, [WORDS, "a cat"]) == first == judge.score(other, [WORDS, "a cat"]) and len(looks) == 6
 
 
