@@ -66,6 +66,8 @@ def complete_training(chosen: argparse.Namespace, is_demo: bool, numbers: dict[s
     fill(chosen, {"pictures": 1, "teacher_steps": TEACHER_STEPS})
     device = models.hardware(chosen.device)["device"]
     fill(chosen, {"device": device, "dtype": "float32" if device == "cpu" else "bfloat16"})
+    if chosen.dtype == "float16" and device == "cpu":
+        raise ValueError("--dtype is float16, in which a CPU does not train; choose float32 or bfloat16")
     if not 0 < chosen.rate < 1:
         raise ValueError(f"rate is {chosen.rate:g}; give a learning rate between 0 and 1, such as 1e-5")
 

@@ -88,19 +88,20 @@ def _table(folder: Path) -> Path | None:
 
 
 def _pairs_images(table: Path) -> bool:
+    return _names(table) is not None
+
+
+def _names(table: Path) -> tuple[str, ...] | None:
+    """What a table calls images and prompts in its first line; None where it names neither."""
     with table.open("rb") as file:
         header = file.readline().decode("utf-8-sig", errors="replace")
-    return any({*names} <= {*re.split(r"[,;\t]", header.strip())} for names in PAIRS)
+    found = {name.strip() for name in re.split(r"[,;\t]", header)}
+    return next((names for names in PAIRS if {*names} <= found), None)
 
 
 def _rows(table: Path) -> list[tuple[str, ...]]:
     """A table's pairs of image and prompt, under the names that it has; ValueError where it has neither."""
-    try:
-        return list(columns.read(table, PAIRS[0]))
-    except ValueError:
-        if not _pairs_images(table):
-            raise
-    return list(columns.read(table, PAIRS[1]))
+    return list(columns.read(table, _names(table) or PAIRS[0]))
 
 
 def _captions(folder: Path, images: Sequence[Path]) -> list[str]:

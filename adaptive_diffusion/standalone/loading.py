@@ -11,7 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from ..estimators.weights import SAFETENSORS, shapes
-from ..quoting import quoted
+from ..quoting import listed, quoted
 from .pipeline import Pipeline
 
 INDEX = "model_index.json"
@@ -29,8 +29,20 @@ def open_pipeline(path: Path, dtype: torch.dtype) -> Pipeline:
     try:
         return _from_file(path, settings) if path.is_file() else _from_folder(path, settings)
     except Exception as error:  # whatever an incomplete or damaged model makes the libraries raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        told = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        lacking = _lacking(path)
+        reason = f"it lacks {listed(lacking)}; copy all of the model's folders" if lacking else told
         raise ValueError(f"{quoted(path)} cannot be loaded: {reason}") from error
+
+
+def _lacking(path: Path) -> list[str]:
+    """The parts that a folder's index names, and that are not there."""
+    try:
+        index = json.loads((path / INDEX).read_bytes())
+        parts = [name for name, kind in index.items() if isinstance(kind, list) and kind[:1] != [None]]
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [name for name in parts if not (path / name).is_dir()]
 
 
 def _from_folder(folder: Path, settings: dict[str, Any]) -> Pipeline:

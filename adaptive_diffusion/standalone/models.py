@@ -60,8 +60,12 @@ def _made(model: str | None) -> dict[str, Any]:
 
 
 def hardware(device: str | None) -> dict[str, str]:
-    """The device where none is named, and the precision that suits it."""
+    """The device where none is named, and the precision that suits it; ValueError for one that is not there."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # what torch raises where it was built without it, or has none
+        raise ValueError(f"device is {quoted(device)}, which torch has not got here; choose cpu") from error
     return {"device": device, "dtype": "float32" if device == "cpu" else "float16"}
 
 

@@ -110,6 +110,12 @@ def test_pairs_that_are_none_are_refused(tmp_path, what):
         read_data(tmp_path)
 
 
+def test_a_table_in_another_encoding_is_told_as_such(tmp_path):
+    (images(tmp_path) / "metadata.csv").write_bytes("file_name,text\n0.png,ein gr\xfcnes\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="metadata.csv.*UTF-8"):
+        read_data(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     torch.set_num_threads(1)
@@ -146,6 +152,8 @@ SENTENCES = {
     ),
     "seed": ([f"--seed={2**70}"], f"--seed is {2**70}; "),
     "seed of words": (["--seed=mine"], "--seed is 'mine'; "),
+    "half on a CPU": (["--dtype=float16"], "--dtype is float16, in which a CPU does not train; choose float32 or"),
+    "no such device": (["--device=abc"], "device is 'abc', which torch has not got here; choose cpu"),
     "table": (["--table"], "nothing scores the student's images for --table; name an estimator's file"),
     "data": (["--data=nothing.csv"], "'nothing.csv' cannot be read"),
 }
@@ -186,7 +194,7 @@ def test_a_teacher_without_its_network_is_named(base, tmp_path, capsys):
     half = shutil.copytree(teachers.folder("SD1.5", base), tmp_path / "half")
     shutil.rmtree(half / "unet")
     line = refused(capsys, "--teacher", str(half), *asked(base, tmp_path / "mine", layout=""))
-    assert f"'{half}' cannot be loaded: " in line
+    assert f"'{half}' cannot be loaded: it lacks unet; copy all of the model's folders" in line
     index = json.loads((half / "model_index.json").read_text())
     (half / "model_index.json").write_text(json.dumps({**index, "_class_name": "NobodysPipeline"}))
     assert "cannot be loaded: " in refused(capsys, "--teacher", str(half), *asked(base, tmp_path / "mine", layout=""))
