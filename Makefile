@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := OMP_NUM_THREADS=1 $(VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo student test lint clean
 
 $(VENV)/ready: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -12,6 +12,9 @@ $(VENV)/ready: pyproject.toml setup.py constraints.txt
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python -m adaptive_diffusion demo
+
+student: $(VENV)/ready
+	$(VENV)/bin/python -m adaptive_diffusion distill --out my-student --table
 
 test: lint
 	$(RUN) -m pytest tests/pure
