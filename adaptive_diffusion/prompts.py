@@ -90,8 +90,10 @@ def seeds_of(seed: int, numbers: Iterable[int]) -> list[int]:
 
 def described(prompts: Sequence[str], seed: int) -> dict[str, Any]:
     """Prompts, and the first one's seed, as tables and runs record them."""
-    digest = hashlib.sha256(json.dumps(list(prompts)).encode()).hexdigest()
-    return {"count": len(prompts), "seed": seed, "sha256": digest}
+    digest = hashlib.sha256()
+    for part in json.JSONEncoder().iterencode(list(prompts)):  # which may be a million
+        digest.update(part.encode())
+    return {"count": len(prompts), "seed": seed, "sha256": digest.hexdigest()}
 
 
 def continues(prompts: Sequence[str], seed: int, recorded: Any) -> bool:

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from ..prompts import prompt_seeds
 from ..quoting import quoted
+from .judging import load_estimator
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, add_teacher, fill
 from .pairs import add_judges, draw_gate
 from .reading import prompts_of, warn_of_cut
+from .sharing import add_cluster, finding
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
     from ..gate.calibration import Found, Task
     from ..gate.student import Student
+    from ..scale.finding import Find
+    from ..standalone.pipeline import AdaptiveDiffusionPipeline
 
 Tell = Callable[[Mapping[int, float]], object]
 
@@ -39,6 +43,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_teacher(parser)
     add_estimator(parser)
     add_judges(parser)
+    add_cluster(parser)
     parser.set_defaults(run=run)
 
 
@@ -53,7 +58,7 @@ def run(chosen: argparse.Namespace) -> str:
     _complete(chosen)
     models.check(chosen.student, chosen.teacher)
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
-    estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
+    estimator = load_estimator(chosen)
     task = Task(Judge.of(estimator).settings, _student(chosen), prompts, chosen.seed, chosen.batch)
     with tqdm(total=len(prompts), unit="image", disable=None) as bar:
         make = draw_gate if chosen.gate else _draw_table
@@ -94,14 +99,13 @@ def _student(chosen: argparse.Namespace) -> "Student":
 def _draw_table(task: "Task", estimator: "Estimator", chosen: argparse.Namespace, tell: Tell) -> str:
     from ..gate.calibration import calibrate
 
-    table = calibrate(chosen.out, task, partial(_score, task, estimator, chosen), tell)
+    make = partial(_scorer, task, None if chosen.cluster else estimator, chosen)
+    table = calibrate(chosen.out, task, finding(chosen, make, task.batch), tell)
     return f"Table {chosen.out} holds {len(table.scores)} scores; their median is {table.threshold(50):.3f}"
 
 
-def _score(
-    task: "Task", estimator: "Estimator", chosen: argparse.Namespace, starts: Sequence[int]
-) -> "Iterator[Found]":
-    """The scores of the batches that begin with these prompts."""
+def _scorer(task: "Task", estimator: "Estimator | None", chosen: argparse.Namespace) -> "Find":
+    """What scores the batches that begin with given prompts; loads the models, the estimator where there is none."""
     from ..standalone import models
     from ..standalone.noise import check_reproducible
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
@@ -109,10 +113,17 @@ def _score(
 
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
     check_reproducible(student, "student")
-    pipeline, seeds = AdaptiveDiffusionPipeline(estimator, student, None), prompt_seeds(task.seed, len(task.prompts))
+    pipeline = AdaptiveDiffusionPipeline(estimator or load_estimator(chosen), student, None)
     warn_of_cut(cut_by("the student", student, [*task.prompts, chosen.negative or ""]))
-    warn_of_cut(estimator.cut(task.prompts))
-    width, height = chosen.size
+    warn_of_cut(pipeline.estimator.cut(task.prompts))
+    return partial(_score, task, pipeline, chosen)
+
+
+def _score(
+    task: "Task", pipeline: "AdaptiveDiffusionPipeline", chosen: argparse.Namespace, starts: Sequence[int]
+) -> "Iterator[Found]":
+    """The scores of the batches that begin with these prompts."""
+    seeds, (width, height) = prompt_seeds(task.seed, len(task.prompts)), chosen.size
     for first in starts:
         rows = slice(first, first + task.batch)
         result = pipeline(

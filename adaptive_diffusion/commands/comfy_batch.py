@@ -11,7 +11,7 @@ from ..prompts import described, repeated
 from .libraries import needing
 from .options import add_prompts, among
 from .reading import prompts_of
-from .sharing import add_sharing, begun, finish, on_cluster, summary
+from .sharing import add_sharing, begun, finish, on_cluster, summary, told_dry
 
 if TYPE_CHECKING:
     from ..scale.comfyui.process import Installation
@@ -75,6 +75,8 @@ def run(chosen: argparse.Namespace) -> str:
         **{"prompts": described(prompts, chosen.seed), "workflow": graph.letters},
         **{"images": chosen.images, "pictures": graph.pictures},
     }
+    if chosen.dry_run:
+        return told_dry(chosen, about, prompts)
     kept, units = begun(chosen, about, prompts)
     if units:
         job = Job(graph, chosen.seed, chosen.images, kept.key, kept.store)

@@ -1,21 +1,27 @@
 """evaluate: how good a folder of images is, and which of two is better."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..parts import parts
 from ..prompts import every_prompt
 from .few_steps import drawn
 from .judging import ORACLE, load_judge
 from .libraries import needing
 from .options import add_prompts, add_scoring
 from .reading import warn_of_cut
+from .sharing import add_cluster, finders
 
 if TYPE_CHECKING:
+    from ..scale.finding import Find, Finders
     from ..standalone.evaluation import Judged
     from ..standalone.galleries import Gallery
+
+PART = 256  # images, some batches of them
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -43,6 +49,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--fid-weights", type=Path, metavar="FILE", help="FID's Inception v3")
     add_prompts(parser, required=False)
     add_scoring(parser)
+    add_cluster(parser)
     parser.set_defaults(run=run)
 
 
@@ -100,13 +107,44 @@ def _judged(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "Judg
     from ..estimators import Estimator
     from ..standalone.evaluation import scores
 
-    judges = [load_judge(name, chosen) for name in chosen.judge or ([] if chosen.fid else ["demo"])]
+    names = chosen.judge or ([] if chosen.fid else ["demo"])
+    judges = [load_judge(name, chosen) for name in names]
     for judge in judges:
         if isinstance(judge, Estimator):
             warn_of_cut(judge.cut([prompt for gallery in galleries for prompt in gallery.prompts]))
     total = len(judges) * sum(len(gallery.images) for gallery in galleries)
     with tqdm(total=total, unit="image", disable=None) as bar:
+        if chosen.cluster and judges:
+            with finders(chosen, partial(_scorer, chosen, names)) as workers:
+                found = _found(workers, galleries, len(names), bar.update)
+            return [(judge.name, each) for judge, each in zip(judges, found, strict=True)]
         return [(judge.name, [scores(judge, gallery, bar.update) for gallery in galleries]) for judge in judges]
+
+
+def _found(
+    workers: "Finders", galleries: "Sequence[Gallery]", judges: int, tell: Callable[[int], object]
+) -> list[list[list[float]]]:
+    """Every judge's scores of every gallery, by the workers of a cluster, who see the same files."""
+    places = [(place, rows) for place, gallery in enumerate(galleries) for rows in parts(len(gallery.images), PART)]
+    asked = [(judge, place, rows, galleries[place].part(rows)) for judge in range(judges) for place, rows in places]
+    found = [[[0.0] * len(gallery.images) for gallery in galleries] for _ in range(judges)]
+    for judge, place, rows, values in workers.found(asked):
+        found[judge][place][rows] = values
+        tell(len(values))
+    return found
+
+
+def _scorer(chosen: argparse.Namespace, names: Sequence[str]) -> "Find":
+    """What scores a part of a gallery by one of the judges of these names; loads them all."""
+    from ..standalone.evaluation import scores
+
+    judges = [load_judge(name, chosen) for name in names]
+
+    def find(asked: Any) -> Iterator[Any]:
+        judge, place, rows, part = asked
+        yield judge, place, rows, scores(judges[judge], part, lambda _: None)
+
+    return find
 
 
 def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "list[tuple[Gallery, float]]":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bundled import DEMO_MODELS
-from . import generate
+from . import collect, generate
 
 STEPS = (1, 2, 4, 8)
 
@@ -40,14 +40,24 @@ def drawn(chosen: argparse.Namespace, estimator: str) -> list[Path]:
     runs = []
     for drawer in drawers(chosen.student, chosen.teacher):
         runs.append(chosen.out / drawer.name)
+        place = runs[-1].with_name(f"{drawer.name}-shards") if chosen.cluster else runs[-1]
         options = {
             **{"student": drawer.model, "student-steps": drawer.steps, "student-cfg": drawer.cfg, "k": 0},
-            **{"prompts": chosen.prompts, "column": chosen.column, "out": runs[-1], "estimator": estimator},
+            **{"prompts": chosen.prompts, "column": chosen.column, "out": place, "estimator": estimator},
             **{"device": chosen.device, "clip-tokenizer": chosen.clip_tokenizer, "clip-vision": chosen.clip_vision},
+            **{"cluster": chosen.cluster, "workers": chosen.workers},
         }
         parser = argparse.ArgumentParser()
-        generate.add(parser.add_subparsers())
+        commands = parser.add_subparsers()
+        generate.add(commands)
+        collect.add(commands)
         words = [f"--{name}={value}" for name, value in options.items() if value is not None]
-        command = parser.parse_args(["generate", *words])
-        command.run(command)
+        _run(parser, ["generate", *words])
+        if chosen.cluster:
+            _run(parser, ["collect", str(place), f"--out={runs[-1]}"])
     return runs
+
+
+def _run(parser: argparse.ArgumentParser, words: list[str]) -> None:
+    command = parser.parse_args(words)
+    command.run(command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..numeric import IMAGES, PERCENT, SAFE
 from ..prompts import described, prompt_seeds, repeated
 from ..quoting import quoted
+from .judging import load_estimator
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, add_teacher, among, fill, pipeline_settings
 from .reading import prompts_of, warn_of_cut
@@ -17,7 +18,10 @@ from .sharing import add_sharing, draw_shards
 if TYPE_CHECKING:
     from ..gate.gauge import Gauge
     from ..gate.promise import Promise
+    from ..scale.halves import StudentHalf, TeacherHalf
     from ..scale.models import WithPipeline
+    from ..scale.sharded import ShardedRun
+    from ..scale.split import Split
     from ..standalone.drawing import Pipeline
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.runs import Run
@@ -40,6 +44,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", required=True, metavar="FOLDER", help="for the images")
     add_prompts(parser, required=False)
     add_sharing(parser)
+    parser.add_argument(
+        "--split",
+        action="store_true",
+        help="with --cluster: each worker holds the student or the teacher, for cards that cannot hold both",
+    )
     parser.add_argument("--pictures", type=among(IMAGES), default=1, metavar="N", help="of each prompt (%(default)s)")
     add_student(parser)
     add_teacher(parser)
@@ -72,7 +81,8 @@ def run(chosen: argparse.Namespace) -> str:
     promise = _promise(chosen, gauge)
     about, promised = _about(chosen, prompts, gauge, promise), [str(promise)] if promise else []
     if chosen.shard or chosen.cluster:
-        told = draw_shards(chosen, about, prompts, partial(_drawer, chosen, [] if chosen.cluster else prompts, gauge))
+        make = partial(_drawer, chosen, [] if chosen.cluster else prompts, gauge)
+        told = draw_shards(chosen, about, prompts, make, partial(_split, chosen, gauge))
         return "\n".join([told, *promised])
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
@@ -113,6 +123,12 @@ def _complete(chosen: argparse.Namespace) -> None:
     if chosen.student == models.DEMO:
         fill(chosen, {"teacher": models.DEMO, "estimator": models.DEMO})
         fill(chosen, {} if chosen.gate else {"table": "Demo"})
+    if chosen.dry_run and not (chosen.shard or chosen.cluster):
+        raise ValueError("--dry-run says what would be drawn into shards; give --shard 1/1, or --cluster")
+    if chosen.split and (not chosen.cluster or chosen.k == 0):
+        raise ValueError(
+            "--split gives student and teacher to different workers of a --cluster; give both, and a --k above 0"
+        )
     if chosen.table and chosen.gate:
         raise ValueError(
             f"both a table ({quoted(chosen.table)}) and a gate ({quoted(chosen.gate)}) are to decide; name one of them"
@@ -167,6 +183,35 @@ def _drawer(chosen: argparse.Namespace, prompts: list[str], gauge: "Gauge | None
     return WithPipeline(pipeline, chosen.seed, {"table": gauge, **_settings(chosen)})
 
 
+def _split(chosen: argparse.Namespace, gauge: "Gauge | None", run: "ShardedRun", workers: int) -> "Split":
+    """The driver of workers that each hold one of the models."""
+    from ..gate.gauge import sureness
+    from ..scale.halves import Halves
+    from ..scale.split import Split
+
+    sure = sureness(gauge, chosen.k) if gauge else None
+    low, high = sure.rejected if sure else (0.0, 100.0)
+    halves = Halves(partial(_student_half, chosen, gauge), partial(_teacher_half, chosen))
+    return Split(run, halves, workers, (low / 100, high / 100))
+
+
+def _student_half(chosen: argparse.Namespace, gauge: "Gauge | None") -> "StudentHalf":
+    from ..scale.halves import StudentHalf
+
+    pipeline = _checked_pipeline(chosen, [], gauge)
+    settings = {"table": gauge, **_settings(chosen)}
+    return StudentHalf(pipeline.estimator, pipeline.student, chosen.seed, settings)
+
+
+def _teacher_half(chosen: argparse.Namespace) -> "TeacherHalf":
+    """The teacher on its device, with the student's VAE in the processor's memory to compare its own with."""
+    from ..scale.halves import TeacherHalf
+    from ..standalone import models
+
+    vae = getattr(models.load_student(chosen.student, "cpu", chosen.dtype), "vae", None)
+    return TeacherHalf(vae, _teacher(chosen, []))
+
+
 def _checked_pipeline(
     chosen: argparse.Namespace, prompts: list[str], gauge: "Gauge | None"
 ) -> "AdaptiveDiffusionPipeline":
@@ -187,7 +232,7 @@ def _pipeline(chosen: argparse.Namespace, texts: list[str]) -> "AdaptiveDiffusio
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.reading import cut_by, read_whole
 
-    estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
+    estimator = load_estimator(chosen)
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
     check_reproducible(student, "student")
     warn_of_cut(cut_by("the student", student, texts))

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..estimators import Estimator
     from ..standalone.evaluation import Judge
 
 ORACLE = "oracle"
@@ -18,3 +19,10 @@ def load_judge(name: str, chosen: argparse.Namespace) -> "Judge":
         return ExactJudge()
     device = models.hardware(chosen.device)["device"]
     return models.load_estimator(name, device, chosen.clip_tokenizer, chosen.clip_vision)
+
+
+def load_estimator(chosen: argparse.Namespace) -> "Estimator":
+    """The one of --estimator."""
+    from ..standalone import models
+
+    return models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)

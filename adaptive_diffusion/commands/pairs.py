@@ -1,21 +1,23 @@
 """Pairs of a student's and a teacher's image, and the gate that is fitted to them."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .judging import load_judge
+from .judging import load_estimator, load_judge
 from .options import pipeline_settings
 from .reading import warn_of_cut
+from .sharing import finding
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
-    from ..gate.calibration import Found, Task
+    from ..gate.calibration import Task
     from ..gate.pairing import PairTask
     from ..gate.pairs import Pairs
+    from ..scale.finding import Find
     from ..standalone.evaluation import Judge
 
 PAIRS = ".pairs.safetensors"
@@ -52,7 +54,8 @@ def draw_gate(
     verdicts = read_verdicts(chosen.verdicts, len(task.prompts)) if chosen.verdicts else None
     drawn = _pair_task(task, estimator, judge, chosen)
     path = chosen.gate.with_suffix(PAIRS)
-    pairs = calibrate(path, drawn, partial(_draw, drawn, estimator, judge, chosen), tell)
+    given = (None, None) if chosen.cluster else (estimator, judge)
+    pairs = calibrate(path, drawn, finding(chosen, partial(_pairer, drawn, *given, chosen), task.batch), tell)
     gate = fit(pairs if verdicts is None else _with_verdicts(pairs, verdicts), chosen.gate.stem)
     gate.save(chosen.gate)
     return f"Gate {chosen.gate}: {summary(gate)}"
@@ -73,14 +76,10 @@ def _pair_task(task: "Task", estimator: "Estimator", judge: "Judge | None", chos
     )
 
 
-def _draw(
-    task: "PairTask",
-    estimator: "Estimator",
-    judge: "Judge | None",
-    chosen: argparse.Namespace,
-    starts: Sequence[int],
-) -> "Iterator[Found]":
-    """What is found of the batches that begin with these prompts."""
+def _pairer(
+    task: "PairTask", estimator: "Estimator | None", judge: "Judge | None", chosen: argparse.Namespace
+) -> "Find":
+    """What draws and scores the pairs of the batches that begin with given prompts; loads what is not given."""
     from ..standalone import models
     from ..standalone.pairing import draw_pairs
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
@@ -88,10 +87,12 @@ def _draw(
 
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
     teacher = partial(models.load_teacher, chosen.teacher, chosen.device, chosen.dtype)
+    if task.judge and judge is None:
+        judge = load_judge(chosen.judge, chosen)
+    pipeline = AdaptiveDiffusionPipeline(estimator or load_estimator(chosen), student, teacher)
     warn_of_cut(cut_by("the student", student, [*task.prompts, chosen.negative or ""]))
-    warn_of_cut(estimator.cut(task.prompts))
-    pipeline = AdaptiveDiffusionPipeline(estimator, student, teacher)
-    yield from draw_pairs(pipeline, task, pipeline_settings(chosen), judge, starts)
+    warn_of_cut(pipeline.estimator.cut(task.prompts))
+    return partial(draw_pairs, pipeline, task, pipeline_settings(chosen), judge)
 
 
 def _with_verdicts(pairs: "Pairs", verdicts: Any) -> "Pairs":

@@ -2,18 +2,22 @@
 
 import argparse
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ..numeric import IMAGES
+from ..parts import parts
 from .libraries import needing
 from .options import among, share
 from .reading import warn_of_cut
 
 if TYPE_CHECKING:
     from ..scale.drawing import Make, Progress
+    from ..scale.finding import Find, Finders
     from ..scale.sharded import ShardedRun
+    from ..scale.split import Split
 
 
 def add_sharing(parser: argparse.ArgumentParser) -> None:
@@ -25,16 +29,7 @@ def add_sharing(parser: argparse.ArgumentParser) -> None:
         help="draw every N-th unit into a file of its own, so that N processes or machines draw one run in one place, "
         "which may be such as s3://bucket/run; `collect` makes a run's folder of it",
     )
-    parser.add_argument(
-        "--cluster",
-        nargs="?",
-        const="local",
-        metavar="ADDRESS",
-        help="draw shards with Ray: on this machine, or on the cluster of an address (pip install '.[cluster]')",
-    )
-    parser.add_argument(
-        "--workers", type=among(IMAGES), metavar="N", help="of the cluster (one for each GPU, else for each processor)"
-    )
+    add_cluster(parser)
     parser.add_argument(
         "--unit",
         type=among(IMAGES),
@@ -42,15 +37,82 @@ def add_sharing(parser: argparse.ArgumentParser) -> None:
         help="images drawn and kept together: a larger one fills the teacher's batches better, and loses more when it "
         "is stopped (64)",
     )
+    parser.add_argument("--dry-run", action="store_true", help="only say which shards would be drawn")
 
 
-def draw_shards(chosen: argparse.Namespace, about: Mapping[str, Any], prompts: Sequence[str], make: "Make") -> str:
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Who does the work with Ray."""
+    parser.add_argument(
+        "--cluster",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="work with Ray: on this machine, or on the cluster of an address (pip install '.[cluster]')",
+    )
+    parser.add_argument(
+        "--workers", type=among(IMAGES), metavar="N", help="of the cluster (one for each GPU, else for each processor)"
+    )
+
+
+@contextmanager
+def finders(chosen: argparse.Namespace, make: "Callable[[], Find]") -> "Iterator[Finders]":
+    """Workers on Ray, each of which finds things with what `make` gives."""
+    with needing("cluster"):
+        from ..scale import cluster
+        from ..scale.finding import Finders
+
+    with cluster.connected(chosen.cluster, chosen.workers) as workers:
+        yield Finders(make, workers, lambda sentence: warnings.warn(sentence, stacklevel=2))
+
+
+def finding(chosen: argparse.Namespace, make: "Callable[[], Find]", batch: int) -> "Find":
+    """What finds things of the batches of prompts that begin with given numbers, here or with Ray.
+
+    make: loads the models and gives what finds things with them. batch: prompts in a batch.
+    """
+    from ..standalone.runs import UNIT
+
+    def find(starts: Sequence[int]) -> Iterator[Any]:
+        if not chosen.cluster:
+            yield from make()(starts)
+            return
+        with finders(chosen, make) as workers:
+            yield from workers.found([starts[rows] for rows in parts(len(starts), max(1, UNIT // batch))])
+
+    return find
+
+
+def told_dry(chosen: argparse.Namespace, about: Mapping[str, Any], prompts: Sequence[str]) -> str:
+    """What would be drawn; nothing is, and nothing is written."""
+    with needing("cluster"):
+        from ..scale.sharded import planned
+        from ..scale.stores import open_store
+
+    run = planned(open_store(chosen.out), about, prompts, chosen.unit)
+    units = run.missing(chosen.shard or (1, 1))
+    return (
+        f"{run.total} images in {len(run.units)} units of {run.about['unit']}; {run.count(units)} of them, in "
+        f"{len(units)} units, would be drawn into {run.store.place}"
+    )
+
+
+def draw_shards(
+    chosen: argparse.Namespace,
+    about: Mapping[str, Any],
+    prompts: Sequence[str],
+    make: "Make",
+    split: "Callable[[ShardedRun, int], Split]",
+) -> str:
     """Draw the units that are not there yet, of this process's share or of all on a cluster; a sentence on the run.
 
-    about: as `sharded.opened` takes it. make: loads what draws.
+    about: as `sharded.opened` takes it. make: loads what draws. split: with --split, the driver of so many workers.
     """
+    if chosen.dry_run:
+        return told_dry(chosen, about, prompts)
     run, units = begun(chosen, about, prompts)
-    if units and chosen.cluster:
+    if units and chosen.split:
+        finish(run, units, _on_split_cluster(chosen, run, units, prompts, split))
+    elif units and chosen.cluster:
         finish(run, units, on_cluster(chosen, run, units, prompts, make))
     elif units:
         finish(run, units, _one_by_one(run, units, prompts, make))
@@ -87,6 +149,21 @@ def on_cluster(
 
     with cluster.connected(chosen.cluster, chosen.workers) as workers:
         yield from cluster.draw(cluster.Work(run, make), units, prompts, workers)
+
+
+def _on_split_cluster(
+    chosen: argparse.Namespace,
+    run: "ShardedRun",
+    units: Sequence[int],
+    prompts: Sequence[str],
+    split: "Callable[[ShardedRun, int], Split]",
+) -> "Iterator[Progress]":
+    """Draw with Ray, where each worker holds one of the models."""
+    with needing("cluster"):
+        from ..scale import cluster
+
+    with cluster.connected(chosen.cluster, chosen.workers) as workers:
+        yield from split(run, workers).draw(units, prompts)
 
 
 def finish(run: "ShardedRun", units: Sequence[int], drawn: "Iterable[Progress]") -> None:

@@ -2,19 +2,23 @@
 
 import argparse
 import io
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..numeric import ANY, STEPS, Range
-from .judging import load_judge
+from .judging import load_estimator, load_judge
 from .libraries import needing
 from .options import add_estimator, add_models, add_prompts, among, fill
 from .reading import prompts_of, warn_of_cut
+from .sharing import add_cluster, finders
 
 if TYPE_CHECKING:
-    from ..gate.tuned import Tuned
-    from ..gate.tuning import Tuning
-    from ..gate.ways import Setting
+    from ..gate.calibration import Found
+    from ..gate.tuning import Tuned, Tuning
+    from ..gate.ways import Setting, Way
+    from ..scale.finding import Find
     from ..standalone.tuning import Tuner
 
 GATE, PICTURE, JOURNAL = ".safetensors", ".png", ".journal"
@@ -39,6 +43,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--judge", metavar="FILE", help="who says how good an image is: a weight file, demo or oracle (the estimator)"
     )
+    add_cluster(parser)
     parser.set_defaults(run=run)
 
 
@@ -64,7 +69,6 @@ def run(chosen: argparse.Namespace) -> str:
     with needing("standalone"):
         from tqdm import tqdm
 
-        from ..gate.tuning import tune
         from ..standalone import models
         from ..tuning_report import report
     settings = _complete(chosen)
@@ -74,8 +78,31 @@ def run(chosen: argparse.Namespace) -> str:
     tuner.check([setting.teacher for setting in settings])
     task = _task(chosen, tuner, settings)
     with tqdm(total=task.images, unit="image", disable=None) as bar:
-        tuned = tune(_named(chosen.out, JOURNAL), task, tuner.draw, lambda done: bar.update(done - bar.n))
+        tuned = _tuned(chosen, tuner, task, lambda done: bar.update(done - bar.n))
     return "\n".join([report(tuned), "", *_saved(tuned, chosen.out)])
+
+
+def _tuned(chosen: argparse.Namespace, tuner: "Tuner", task: "Tuning", tell: Callable[[int], object]) -> "Tuned":
+    """Tune here, or with Ray: a worker then draws all ways of the same prompts, as it keeps the student's images."""
+    from ..gate.calibration import CHUNK
+    from ..gate.tuning import tune
+
+    journal = _named(chosen.out, JOURNAL)
+    if not chosen.cluster:
+        return tune(journal, task, tuner.draw, tell)
+    with finders(chosen, partial(_finder, chosen, tuner.prompts)) as workers:
+        own = max(CHUNK, chosen.batch)
+
+        def draw(way: "Way", starts: Sequence[int]) -> "Iterator[Found]":
+            yield from workers.found([(way, first) for first in starts], lambda i: starts[i] // own)
+
+        return tune(journal, task, draw, tell, own * len(workers))
+
+
+def _finder(chosen: argparse.Namespace, prompts: list[str]) -> "Find":
+    """What draws a way for the batch that begins with a prompt; loads the models."""
+    tuner = _tuner(chosen, prompts)
+    return lambda asked: tuner.draw(asked[0], [asked[1]])
 
 
 def _named(path: Path, suffix: str) -> Path:
@@ -108,7 +135,7 @@ def _tuner(chosen: argparse.Namespace, prompts: list[str]) -> "Tuner":
     from ..standalone.reading import cut_by
     from ..standalone.tuning import Sampling, Tuner
 
-    estimator = models.load_estimator(chosen.estimator, chosen.device, chosen.clip_tokenizer, chosen.clip_vision)
+    estimator = load_estimator(chosen)
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
     teacher = models.load_teacher(chosen.teacher, chosen.device, chosen.dtype)
     warn_of_cut(cut_by("the student", student, [*prompts, chosen.negative or ""]))

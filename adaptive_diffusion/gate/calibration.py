@@ -103,9 +103,9 @@ def batches_of(total: int, batch: int) -> list[range]:
     return [range(rows.start, rows.stop) for rows in parts(total, batch)]
 
 
-def chunks(batches: Sequence[T], batch: int) -> Iterator[Sequence[T]]:
-    """The batches, of so many images each, in parts of CHUNK images: in each part the models take turns once."""
-    size = max(1, CHUNK // batch)
+def chunks(batches: Sequence[T], batch: int, images: int = CHUNK) -> Iterator[Sequence[T]]:
+    """The batches, of so many images each, in parts of about `images`: in each part the models take turns once."""
+    size = max(1, images // batch)
     return (batches[i : i + size] for i in range(0, len(batches), size))
 
 

@@ -19,7 +19,7 @@ from ..locks import locked
 from ..prompts import described, prompt_seeds
 from . import routing
 from .about import About
-from .calibration import Found, batches_of, chunks, draw_missing
+from .calibration import CHUNK, Found, batches_of, chunks, draw_missing
 from .choice import ANY_BUDGET, Choice, best, choose, leaders, ranked
 from .fitting import left_out
 from .journal import SCORES, Journal, stacked
@@ -142,13 +142,14 @@ class Tuned:
         return _pairs(self.task, self.journal, setting, len(self.task.prompts), name)
 
 
-def tune(path: Path, task: Tuning, draw: Draw, tell: Callable[[int], None]) -> Tuned:
+def tune(path: Path, task: Tuning, draw: Draw, tell: Callable[[int], None], images: int = CHUNK) -> Tuned:
     """Draw what the journal at `path` lacks, and choose.
 
     draw: given a way and the numbers of the prompts that batches begin with, yields each with what was found of the
     batch: scores, quality, evaluations, seconds and scoring of each image, of a student's also features. tell: called
     with the number of images that there are, after every batch. The journal stays: the same tuning with other budgets
-    or more settings draws only what it lacks. ValueError where there are fewer than LEAST_PROMPTS prompts, where the
+    or more settings draws only what it lacks. images: about so many are drawn in one way before the next one's turn.
+    ValueError where there are fewer than LEAST_PROMPTS prompts, where the
     journal is of another task, or another process is at work on it.
     """
     if len(task.prompts) < LEAST_PROMPTS:
@@ -159,7 +160,7 @@ def tune(path: Path, task: Tuning, draw: Draw, tell: Callable[[int], None]) -> T
         journal = Journal(path, task.about())
         settings, dropped = list(task.settings), []
         for count in task.rounds:
-            _draw(task, journal, settings, count, draw, tell)
+            _draw(task, journal, settings, count, draw, tell, images)
             if count < len(task.prompts):
                 curves = {setting: _curve(task, journal, setting, count) for setting in settings}
                 settings = _better_half(task, curves)
@@ -168,12 +169,18 @@ def tune(path: Path, task: Tuning, draw: Draw, tell: Callable[[int], None]) -> T
 
 
 def _draw(
-    task: Tuning, journal: Journal, settings: Sequence[Setting], count: int, draw: Draw, tell: Callable[[int], None]
+    task: Tuning,
+    journal: Journal,
+    settings: Sequence[Setting],
+    count: int,
+    draw: Draw,
+    tell: Callable[[int], None],
+    images: int,
 ) -> None:
     """Every way of the settings for the first `count` prompts, chunk by chunk, so that a student's images serve all."""
     ways = list(dict.fromkeys(chain(task.students, *(setting.ways for setting in settings))))
     every = [batch for batch in batches_of(len(task.prompts), task.batch) if batch[0] < count]
-    for part in chunks(every, task.batch):
+    for part in chunks(every, task.batch, images):
         for way in ways:
             draw_missing(journal, part, partial(draw, way), lambda _: tell(journal.size), way.series)
 

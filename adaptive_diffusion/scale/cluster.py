@@ -88,6 +88,13 @@ def _check_answers(address: str) -> None:
         ) from error
 
 
+def needed() -> dict[str, Any]:
+    """What a worker takes of a cluster: a GPU, or a processor where there is none."""
+    import ray
+
+    return {"num_gpus": 1} if ray.cluster_resources().get("GPU") else {"num_cpus": 1}
+
+
 def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int) -> Iterator[Progress]:
     """Have so many workers draw these units of a run, of all of whose prompts these are; what each came to.
 
@@ -99,7 +106,6 @@ def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int)
     context.enable_progress_bars = False
     context.max_errored_blocks = -1
     rows = [{"unit": unit, "prompts": list(prompts[work.run.units[unit]])} for unit in units]
-    needed: dict[str, Any] = {"num_gpus": 1} if ray.cluster_resources().get("GPU") else {"num_cpus": 1}
     seen = set()
     told = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Worker,
@@ -107,7 +113,7 @@ def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int)
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=1),
         max_task_retries=TRIES - 1,
-        **needed,
+        **needed(),
     )
     for row in told.iter_rows():
         progress = Progress(**json.loads(row["progress"]))

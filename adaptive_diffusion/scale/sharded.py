@@ -88,19 +88,30 @@ def opened(store: Store, about: Mapping[str, Any], prompts: Sequence[str], unit:
 
     about, prompts, unit: as `standalone.runs.opened` takes them.
     """
+    run = planned(store, about, prompts, unit)
+    store.put_new(ABOUT, _lines(run.about))
+    found = _said(store)
+    _check_same(store, found, run.about, prompts)
+    if found["prompts"] != run.about["prompts"]:
+        _grow(store, found, run.about)
+    return run
+
+
+def planned(store: Store, about: Mapping[str, Any], prompts: Sequence[str], unit: int | None = None) -> ShardedRun:
+    """The run that `opened` would begin or go on with; nothing is written."""
     names = store.names()
     found = _said(store) if ABOUT in names else None
+    if found is None and names:
+        raise ValueError(f"{quoted(store.place)} holds files of something else; choose another place")
     unit = unit or (found["unit"] if found else UNIT)
     wanted = as_json({"format": FORMAT, "version": VERSION, **about, "unit": unit})
-    if found is None:
-        if names:
-            raise ValueError(f"{quoted(store.place)} holds files of something else; choose another place")
-        store.put_new(ABOUT, _lines(wanted))
-        found = _said(store)
-    check_same_run(f"the run in {quoted(store.place)}", found, wanted, prompts)
-    if found["prompts"] != wanted["prompts"]:
-        _grow(store, found, wanted)
+    if found:
+        _check_same(store, found, wanted, prompts)
     return ShardedRun(store, wanted)
+
+
+def _check_same(store: Store, found: Mapping[str, Any], wanted: Mapping[str, Any], prompts: Sequence[str]) -> None:
+    check_same_run(f"the run in {quoted(store.place)}", found, wanted, prompts)
 
 
 def existing(store: Store) -> ShardedRun:

@@ -33,6 +33,10 @@ class Gallery:
     prompts: tuple[str, ...] = ()
     records: tuple[runs.Record, ...] = ()
 
+    def part(self, rows: slice) -> "Gallery":
+        """These of its images."""
+        return Gallery(self.name, self.images[rows], self.prompts[rows], self.records[rows])
+
 
 def open_gallery(folder: Path, prompts: Sequence[str] = ()) -> Gallery:
     """A run's images with its prompts; or a folder's, in natural order with `prompts`, else as they are paired there.

@@ -84,7 +84,7 @@ def check_prompts(prompts: Sequence[str], *names: str | None) -> None:
     for prompt in prompts:
         check_text(prompt)
     if DEMO in names:
-        demo.check_prompt(" ".join(prompts))
+        demo.check_prompt(" ".join(dict.fromkeys(word for prompt in prompts for word in prompt.split())))
 
 
 def load_student(name: str, device: str, dtype: str) -> Pipeline:

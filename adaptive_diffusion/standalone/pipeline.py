@@ -65,7 +65,7 @@ class AdaptiveResult:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A run's settings, checked. drawing: what the student's pipeline is called with; teaching: how the teacher is.
 
     promise: what sets the threshold, in the place of k.
@@ -83,6 +83,16 @@ class _Plan:
     def threshold(self, gauge: Gauge) -> tuple[float, float | None]:
         """The threshold, and the k that it is of; None where a promise sets it."""
         return (self.promise.threshold, None) if self.promise else (gauge.threshold(self.k), self.k)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What the student made of a run, and the verdicts on it. seconds: that an image took."""
+
+    plan: Plan
+    drawn: Drawn
+    decision: GateDecision
+    seconds: float
 
 
 class AdaptiveDiffusionPipeline:
@@ -161,7 +171,7 @@ class AdaptiveDiffusionPipeline:
         self._check_gate(plan)
         return self._run(plan)
 
-    def _check_gate(self, plan: _Plan) -> None:
+    def _check_gate(self, plan: Plan) -> None:
         name, share = ("keep_safe", plan.promise.most) if plan.promise else ("k", plan.k)
         if share > 0 and self._teacher is None:
             raise ValueError(f"{name} is {share:g}, but there is no teacher; give one, or choose {name}=0")
@@ -170,28 +180,38 @@ class AdaptiveDiffusionPipeline:
         elif len(plan.prompts) == 1 and 0 < plan.k < 100:
             raise ValueError("one image alone has no percentiles; give a table, or choose k=0 or k=100")
 
-    def _run(self, plan: _Plan) -> AdaptiveResult:
+    def _run(self, plan: Plan) -> AdaptiveResult:
+        return self.finish(self.begin(plan))
+
+    def begin(self, plan: Plan) -> Begun:
+        """The student's and the estimator's part of a run; ValueError for a broken student."""
         begun, count = time.perf_counter(), len(plan.prompts)
         drawn = draw(self.student, plan.prompts, plan.seeds, plan.batch_size, plan.drawing)
         check_student(drawn, plan.prompts)
         _tell_steps("student", self.student, drawn.steps, plan.drawing["num_inference_steps"])
-        decision, pixels = self._judge(drawn, plan), channels_last(drawn.pixels)
-        finals, seconds = pixels, [(time.perf_counter() - begun) / count] * count
+        decision = self._judge(drawn, plan)
+        return Begun(plan, drawn, decision, (time.perf_counter() - begun) / count)
+
+    def finish(self, begun: Begun) -> AdaptiveResult:
+        """The teacher's part of a run, which may have begun elsewhere. Of the student, only the VAE is needed."""
+        plan, drawn, decision = begun.plan, begun.drawn, begun.decision
+        pixels = finals = channels_last(drawn.pixels)
+        seconds = [begun.seconds] * len(plan.prompts)
         if decision.any_rejected:
-            teacher, begun = self.teacher, time.perf_counter()
+            teacher, since = self.teacher, time.perf_counter()
             improved = self._improve(teacher, drawn, decision, plan)
             _tell_steps("teacher", teacher, improved.steps, plan.teaching.steps)
             finals, decision = put_back(decision, pixels, improved, plan.teaching.steps)
-            each = (time.perf_counter() - begun) / len(decision.rejected)
+            each = (time.perf_counter() - since) / len(decision.rejected)
             seconds = [own + each * (i in decision.rejected) for i, own in enumerate(seconds)]
             if any(map(decision.failed, decision.rejected)):
-                warnings.warn(kept_instead("some images"), stacklevel=3)
+                warnings.warn(kept_instead("some images"), stacklevel=4)
         own = drawn.spent(plan.drawing["num_inference_steps"])
         spent = [one + (outcome.paid() or Spent(0, 0)) for one, outcome in zip(own, decision.outcomes, strict=True)]
         costs = (tuple(each.steps for each in spent), tuple(seconds), tuple(each.evaluations for each in spent))
         return AdaptiveResult(finals, pixels, decision, plan.seeds, *costs, plan.promise)
 
-    def _judge(self, drawn: Drawn, plan: _Plan) -> GateDecision:
+    def _judge(self, drawn: Drawn, plan: Plan) -> GateDecision:
         judge = self.estimator
         reading = read_in_batches(judge, channels_last(drawn.pixels), plan.prompts, plan.batch_size)
         scores = QualityScores.read_by(judge, reading, prompts=tuple(plan.prompts))
@@ -205,11 +225,11 @@ class AdaptiveDiffusionPipeline:
         told = across_prompts([scores], plan.gauge is None) if 0 < plan.k < 100 and not risks else []
         told += [str(plan.promise)] if plan.promise and not plan.promise.kept else []
         for sentence in [*another_student(gauge, student), *told]:
-            warnings.warn(sentence, stacklevel=4)
+            warnings.warn(sentence, stacklevel=5)
         threshold, k = plan.threshold(gauge)
         return decide(scores, threshold, gauge.name, k, student, risks)
 
-    def _improve(self, teacher: Pipeline, drawn: Drawn, decision: GateDecision, plan: _Plan) -> Drawn:
+    def _improve(self, teacher: Pipeline, drawn: Drawn, decision: GateDecision, plan: Plan) -> Drawn:
         """What the teacher makes of the rejected images, in their order."""
         prompts = [plan.prompts[i] for i in decision.rejected]
         seeds = [plan.seeds[i] for i in decision.rejected]
@@ -224,21 +244,21 @@ def _planned(
     scale: str | None,
     negative_prompt: str | None,
     gauge: Gauge | None,
-) -> _Plan:
+) -> Plan:
     """asked: what `settings.numbers_of` gives."""
     drawing = of_pipeline(asked["num_inference_steps_student"], asked["student_guidance"], negative_prompt)
     drawing |= {"height": asked["height"], "width": asked["width"]}
     steps, guidance = asked["num_inference_steps_teacher"], asked["teacher_guidance"]
     teaching = Teaching.of(strategy, steps, guidance, negative_prompt, asked["sigma"], scale, asked["batch_size"])
     promise = safe(gauge, asked["keep_safe"]) if asked["keep_safe"] else None
-    return _Plan(prompts, seeds, drawing, teaching, asked["k"], gauge, promise, asked["batch_size"])
+    return Plan(prompts, seeds, drawing, teaching, asked["k"], gauge, promise, asked["batch_size"])
 
 
 def _tell_steps(role: str, pipeline: Pipeline, run: int, asked: int) -> None:
     """A warning where another number of steps ran than were asked for; 0 stands for a number that nobody saw."""
     if run not in (0, asked):
         name = type(pipeline.scheduler).__name__
-        warnings.warn(f"the {role}'s {name} ran {run} steps where {asked} were asked for", stacklevel=4)
+        warnings.warn(f"the {role}'s {name} ran {run} steps where {asked} were asked for", stacklevel=5)
 
 
 def _to_pil(picture: torch.Tensor) -> Image.Image:

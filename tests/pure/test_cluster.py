@@ -1,14 +1,17 @@
 """A run's units on Ray, on this machine."""
 
 import functools
+import os
 import time
+import warnings
 from functools import partial
 
 import psutil
 import pytest
 
+from adaptive_diffusion.commands import sharing
 from adaptive_diffusion.prompts import described
-from adaptive_diffusion.scale import cluster, drawing, models, sharded, stores
+from adaptive_diffusion.scale import cluster, drawing, halves, models, sharded, split, stores
 from tests.pure import tiny
 from tests.pure.dying import POISON, Dying, make
 
@@ -97,6 +100,80 @@ def test_what_only_fails_is_told_with_its_reason_and_may_be_drawn_again(tmp_path
         drawing.check(told, run)
     drawing.check(draw(run, drawer, prompts), run)
     assert run.missing() == []
+
+
+class DyingHalf(halves.StudentHalf):
+    """Ends its process at a prompt, or cannot be made."""
+
+    def begin(self, prompts, rows):
+        if POISON in prompts:
+            os._exit(9)
+        return super().begin(prompts, rows)
+
+
+def halves_of(kind=halves.StudentHalf) -> halves.Halves:
+    return halves.Halves(partial(_student_half, kind), _teacher_half)
+
+
+def _student_half(kind) -> halves.StudentHalf:
+    made = make()
+    return kind(made.estimator, made.student, 0, SETTINGS)
+
+
+def _teacher_half() -> halves.TeacherHalf:
+    return halves.TeacherHalf(make().student.vae, make().teacher)
+
+
+def _no_model():
+    raise FileNotFoundError("there is no model in 'x'; name one")
+
+
+def draw_split(run, of, prompts=PROMPTS, workers: int = 2) -> list[drawing.Progress]:
+    with cluster.connected(cluster.LOCAL, workers):
+        return [*split.Split(run, of, workers, (0.0, 1.0)).draw(run.missing(), prompts)]
+
+
+def test_split_models_draw_what_both_in_one_process_draw(tmp_path):
+    run = run_in(tmp_path / "split")
+    told = draw_split(run, halves_of())
+    assert pictures(run) == shards_of_one_process(tmp_path / "one")
+    records = [record for unit in range(UNITS) for record in run.read(unit).records]
+    expected = [record for unit in range(UNITS) for record in run_in(tmp_path / "one").read(unit).records]
+    unlike = {"seconds"}
+    assert [{key: one[key] for key in one if key not in unlike} for one in records] == [
+        {key: one[key] for key in one if key not in unlike} for one in expected
+    ]
+    assert sum(each.images for each in told) == sum(each.rejected for each in told) == len(PROMPTS)
+
+
+def test_a_unit_at_which_split_workers_die_is_recorded_and_one_that_cannot_begin_is_told(tmp_path):
+    prompts = [*tiny.PROMPTS[:4], POISON, *tiny.PROMPTS[:3], *tiny.PROMPTS[:2]]
+    run = run_in(tmp_path / "dying", prompts)
+    told = draw_split(run, halves_of(DyingHalf), prompts)
+    assert sorted(progress.unit for progress in told) == [0, 2]
+    assert (run.failed(), run.missing()) == ([1], [])
+    with pytest.raises(ValueError, match="^a worker cannot begin: there is no model in 'x'; name one$"):
+        draw_split(run_in(tmp_path / "none"), halves.Halves(_no_model, _teacher_half))
+    with pytest.raises(ValueError, match="^--split needs two workers, one for each model, but there is 1; give --work"):
+        split.Split(run, halves_of(), 1, (0.0, 1.0))
+
+
+def _short() -> models.WithPipeline:
+    """Models of which the student reads two tokens; only in a worker, as its parts are shared."""
+    made = drawer()
+    made.pipeline.student.tokenizer.model_max_length = 2
+    return made
+
+
+def test_which_prompts_workers_cut_is_told_once_for_all_of_them(tmp_path):
+    run = run_in(tmp_path)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        sharing.finish(run, run.missing(), draw(run, _short))
+    told = [str(each.message) for each in heard if "reads the first" in str(each.message)]
+    assert [sentence for sentence in told if "student" in sentence] == [
+        "the student reads the first 2 of 3 tokens of 'red circle...', and cuts 4 more"
+    ]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "here", "127.0.0.1:99999", "", "a b:c"])

@@ -192,6 +192,18 @@ def test_damaged_settings_are_one_sentence(tmp_path, what):
         draw(tmp_path)
 
 
+def test_a_plan_says_what_would_be_drawn_and_writes_nothing(place):
+    store = stores.open_store(place)
+    assert sharded.planned(store, about(), PROMPTS, UNIT).missing() == [0, 1, 2, 3]
+    assert store.names() == set()
+    draw(place, most=1)
+    before = store.names()
+    assert sharded.planned(store, about(prompts=[*PROMPTS, "more"]), [*PROMPTS, "more"]).missing() == [1, 2, 3]
+    with pytest.raises(ValueError, match="has k 50.0 instead of 1; choose another folder"):
+        sharded.planned(store, about(k=1), PROMPTS)
+    assert store.names() == before
+
+
 @needs_fork
 def test_killed_at_every_change_to_the_disk_it_goes_on_and_leaves_nothing_partial(tmp_path):
     draw(tmp_path / "whole")
