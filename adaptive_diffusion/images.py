@@ -35,6 +35,11 @@ def on_white(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def to_pil(image: torch.Tensor) -> Image.Image:
+    """An image (H, W, 3), floats 0..1, in 8-bit RGB."""
+    return Image.fromarray((image * 255).round().byte().cpu().numpy())
+
+
 def replaces(improved: torch.Tensor, before: torch.Tensor) -> bool:
     """Whether an image (H, W, C) is one that may take the place of another: finite, and not black all over.
 

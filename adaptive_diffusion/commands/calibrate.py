@@ -1,12 +1,11 @@
 """calibrate: a student's percentile table from many prompts, or a gate that knows its teacher."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..prompts import prompt_seeds
 from ..quoting import quoted
 from .judging import load_estimator
 from .libraries import needing
@@ -17,10 +16,9 @@ from .sharing import add_cluster, finding
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
-    from ..gate.calibration import Found, Task
+    from ..gate.calibration import Task
     from ..gate.student import Student
     from ..scale.finding import Find
-    from ..standalone.pipeline import AdaptiveDiffusionPipeline
 
 Tell = Callable[[Mapping[int, float]], object]
 
@@ -107,34 +105,15 @@ def _draw_table(task: "Task", estimator: "Estimator", chosen: argparse.Namespace
 def _scorer(task: "Task", estimator: "Estimator | None", chosen: argparse.Namespace) -> "Find":
     """What scores the batches that begin with given prompts; loads the models, the estimator where there is none."""
     from ..standalone import models
-    from ..standalone.noise import check_reproducible
+    from ..standalone.calibrating import drawn_scores
     from ..standalone.pipeline import AdaptiveDiffusionPipeline
     from ..standalone.reading import cut_by
 
     student = models.load_student(chosen.student, chosen.device, chosen.dtype)
-    check_reproducible(student, "student")
     pipeline = AdaptiveDiffusionPipeline(estimator or load_estimator(chosen), student, None)
     warn_of_cut(cut_by("the student", student, [*task.prompts, chosen.negative or ""]))
     warn_of_cut(pipeline.estimator.cut(task.prompts))
-    return partial(_score, task, pipeline, chosen)
-
-
-def _score(
-    task: "Task", pipeline: "AdaptiveDiffusionPipeline", chosen: argparse.Namespace, starts: Sequence[int]
-) -> "Iterator[Found]":
-    """The scores of the batches that begin with these prompts."""
-    seeds, (width, height) = prompt_seeds(task.seed, len(task.prompts)), chosen.size
-    for first in starts:
-        rows = slice(first, first + task.batch)
-        result = pipeline(
-            task.prompts[rows],
-            num_inference_steps_student=chosen.student_steps,
-            student_guidance=chosen.student_cfg,
-            k=0,
-            seed=seeds[rows],
-            negative_prompt=chosen.negative,
-            height=height,
-            width=width,
-            batch_size=task.batch,
-        )
-        yield first, {"scores": result.decision.scores.values}
+    width, height = chosen.size
+    settings = {"num_inference_steps_student": chosen.student_steps, "student_guidance": chosen.student_cfg}
+    settings |= {"negative_prompt": chosen.negative, "height": height, "width": width}
+    return partial(drawn_scores, pipeline, task, settings)

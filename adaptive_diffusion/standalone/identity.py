@@ -14,18 +14,19 @@ DEMO_NAME = "demo"
 def student_of(
     name: str | None,
     dtype: str,
-    steps: int,
-    guidance: float,
-    width: int,
-    height: int,
+    steps: int | None,
+    guidance: float | None,
+    width: int | None,
+    height: int | None,
     negative: str | None,
     lora: bool | None = None,
 ) -> Student:
-    """The student called `name` in these settings. width, height: in pixels; negative: the prompt to avoid.
+    """The student called `name` in these settings, None where not known.
 
-    lora: whether ComfyUI draws with it as a LoRA.
+    width, height: in pixels. negative: the prompt to avoid, which counts where there is guidance. lora: whether ComfyUI
+    draws with it as a LoRA.
     """
-    avoided = (negative or None) if guidance > 1 else None
+    avoided = (negative or None) if (guidance or 0) > 1 else None
     return Student(name, steps, guidance, width=width, height=height, negative=avoided, dtype=dtype, lora=lora)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
-from PIL import Image
 
 from ..estimators import Estimator
 from ..estimators.base import read_in_batches
+from ..estimators.one_by_one import OneImage, as_estimator
 from ..gate.cost import Spent
 from ..gate.decision import GateDecision, QualityScores, decide
 from ..gate.gauge import Gauge, another_student, measured, safe
@@ -23,45 +23,15 @@ from ..gate.promise import Promise
 from ..gate.relative import across_prompts
 from ..gate.ways import REFINE
 from ..prompts import check_text
+from . import calibrating
 from .drawing import Drawn, Pipeline, draw
 from .identity import pipeline_name, student_of
 from .improved import channels_last, check_student, put_back
-from .settings import RANGES, numbers_of, of_pipeline, prompts_of, seeds_of
+from .result import AdaptiveResult, result_of
+from .settings import RANGES, guidance_of, numbers_of, of_pipeline, prompts_of, seeds_of
 from .teaching import Teaching
 
-
-@dataclass(frozen=True)
-class AdaptiveResult:
-    """What a run made, in the prompts' order.
-
-    pixels, student_pixels: (B, H, W, 3) float32 in 0..1, on the CPU; equal bit for bit where the student was accepted,
-    and where the teacher failed: its image came out black or not finite, as decision.failed tells of each.
-    seeds, steps, seconds, evaluations: one per image. steps count the student's and the teacher's as they ran; seconds
-    are its share of the time that they and the estimator took; evaluations are those of the two networks, guidance's
-    among them, counted where they are called (NaN where a pipeline has no network that is known).
-    promise: what can be said of the images that were kept, where that was asked for.
-    """
-
-    pixels: torch.Tensor
-    student_pixels: torch.Tensor
-    decision: GateDecision
-    seeds: tuple[int, ...]
-    steps: tuple[int, ...]
-    seconds: tuple[float, ...]
-    evaluations: tuple[float, ...]
-    promise: Promise | None = None
-
-    @property
-    def images(self) -> list[Image.Image]:
-        return [_to_pil(picture) for picture in self.pixels]
-
-    @property
-    def student_images(self) -> list[Image.Image]:
-        return [_to_pil(picture) for picture in self.student_pixels]
-
-    @property
-    def average_steps(self) -> float:
-        return sum(self.steps) / len(self.steps)
+STUDENT_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -98,21 +68,22 @@ class Begun:
 class AdaptiveDiffusionPipeline:
     """Student, estimator and teacher as one text-to-image pipeline (arXiv 2312.10835, Algorithm 1).
 
-    estimator: see `estimators.Estimator`. student: any text-to-image pipeline of diffusers. teacher: any pipeline with
-    an image-to-image form, or a function without arguments that returns one, called when an image is rejected for the
-    first time; None serves where k is 0. gate: a learned gate, which judges in the place of percentiles.
+    estimator: see `estimators.Estimator`, or any object with score(prompt, image), such as the package image-reward's.
+    student: any text-to-image pipeline of diffusers. teacher: any pipeline with an image-to-image form, or a function
+    without arguments that returns one, called when an image is rejected for the first time; None serves where k is 0.
+    gate: a learned gate, which judges in the place of percentiles.
     A teacher whose VAE is the student's, weight for weight, starts from its latents (if diffusers' image-to-image takes
     latents of so many channels), any other one from its float pixels. What it returns is brought to the student's size.
     """
 
     def __init__(
         self,
-        estimator: Estimator,
+        estimator: Estimator | OneImage,
         student: Pipeline,
         teacher: Pipeline | Callable[[], Pipeline] | None,
         gate: LearnedGate | None = None,
     ):
-        self.estimator = estimator
+        self.estimator = as_estimator(estimator)
         self.student = student
         self.gate = gate
         self.table: PercentileTable | None = None
@@ -129,13 +100,42 @@ class AdaptiveDiffusionPipeline:
         """Use the percentile table in this file for every run that is given none; ValueError if it is no table."""
         self.table = PercentileTable.load(Path(path))
 
+    def calc_score_percentiles(
+        self,
+        file_path: str | Path,
+        num_inference_steps: int | None = None,
+        prompts_path: str | Path | None = None,
+        n_samples: int = 500,
+        b_size: int = 8,
+        guidance_scale: float | None = None,
+        num_inference_steps_student: int | None = None,
+        negative_prompt: str | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Use the percentile table in this file for every run, made now unless it is there and fits.
+
+        It fits where it is of this estimator, and of this student in the settings that are given; one that does not is
+        kept beside it. It is made of the first `n_samples` prompts in the column `caption` of the file `prompts_path`,
+        prompt i drawn with seed + i, `b_size` at a time, in the size and with the settings that a call without them
+        has. Stopped, it goes on when called again. num_inference_steps_student: the same as num_inference_steps.
+        ValueError where the file is no table, or none can be made.
+        """
+        steps = num_inference_steps_student if num_inference_steps is None else num_inference_steps
+        settings = (steps, guidance_scale, height, width)
+        asked = calibrating.asked(file_path, prompts_path, n_samples, b_size, seed, settings, negative_prompt)
+        usual = {"num_inference_steps_student": STUDENT_STEPS, "student_guidance": guidance_of(self.student, None)}
+        alone = AdaptiveDiffusionPipeline(self.estimator, self.student, None)
+        self.table = asked.table(alone, usual | calibrating.usual_size(self.student))
+
     @torch.no_grad()
     def __call__(
         self,
         prompt: str | Sequence[str],
-        num_inference_steps_student: int = 4,
+        num_inference_steps_student: int = STUDENT_STEPS,
         num_inference_steps_teacher: int = 12,
-        student_guidance: float = 8.0,
+        student_guidance: float | None = None,
         teacher_guidance: float = 8.0,
         sigma: float = 0.7,
         k: float = 50,
@@ -151,6 +151,7 @@ class AdaptiveDiffusionPipeline:
     ) -> AdaptiveResult:
         """Draw one image per prompt and improve the worst `k` percent; ValueError for bad input or a broken student.
 
+        student_guidance: without one, what suits the student's kind, see `settings.guidance_of`.
         sigma: where "refine" starts. "regenerate" starts from the student's own noise.
         rollback_scale: what sigma counts in, one of `rollback.SCALES`; exactly the teacher's steps are then run,
             through the levels of the node Teacher Refine. Without one, sigma is a fraction of the time axis and the
@@ -163,9 +164,9 @@ class AdaptiveDiffusionPipeline:
         prompts = prompts_of(prompt)
         check_text(negative_prompt or "")
         seeds = seeds_of(seed, len(prompts))
-        steps = (num_inference_steps_student, num_inference_steps_teacher)
-        numbers = (*steps, student_guidance, teacher_guidance, sigma, k, height, width, batch_size, keep_safe)
-        asked = numbers_of(dict(zip(RANGES, numbers, strict=True)))
+        student = (num_inference_steps_student, guidance_of(self.student, student_guidance))
+        numbers = (*student, num_inference_steps_teacher, teacher_guidance, sigma, k, height, width, batch_size)
+        asked = numbers_of(dict(zip(RANGES, (*numbers, keep_safe), strict=True)))
         gauge = table or self.gate or self.table
         plan = _planned(prompts, seeds, asked, strategy, rollback_scale, negative_prompt, gauge)
         self._check_gate(plan)
@@ -209,7 +210,7 @@ class AdaptiveDiffusionPipeline:
         own = drawn.spent(plan.drawing["num_inference_steps"])
         spent = [one + (outcome.paid() or Spent(0, 0)) for one, outcome in zip(own, decision.outcomes, strict=True)]
         costs = (tuple(each.steps for each in spent), tuple(seconds), tuple(each.evaluations for each in spent))
-        return AdaptiveResult(finals, pixels, decision, plan.seeds, *costs, plan.promise)
+        return result_of(finals, pixels, decision, plan.seeds, *costs, plan.promise)
 
     def _judge(self, drawn: Drawn, plan: Plan) -> GateDecision:
         judge = self.estimator
@@ -259,7 +260,3 @@ def _tell_steps(role: str, pipeline: Pipeline, run: int, asked: int) -> None:
     if run not in (0, asked):
         name = type(pipeline.scheduler).__name__
         warnings.warn(f"the {role}'s {name} ran {run} steps where {asked} were asked for", stacklevel=5)
-
-
-def _to_pil(picture: torch.Tensor) -> Image.Image:
-    return Image.fromarray((picture * 255).round().byte().numpy())

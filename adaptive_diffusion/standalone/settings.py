@@ -12,8 +12,8 @@ from ..quoting import quoted
 
 RANGES = {
     "num_inference_steps_student": STEPS,
-    "num_inference_steps_teacher": STEPS,
     "student_guidance": GUIDANCE,
+    "num_inference_steps_teacher": STEPS,
     "teacher_guidance": GUIDANCE,
     "sigma": ANY,
     "k": PERCENT,
@@ -22,6 +22,7 @@ RANGES = {
     "batch_size": IMAGES,
     "keep_safe": SAFE,
 }
+LCM_GUIDANCE = 8.0
 SIDES = ("height", "width")
 
 
@@ -32,6 +33,20 @@ def numbers_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     left = {name for name in SIDES if settings[name] is None}
     return {name: None if name in left else each.of(name, settings[name]) for name, each in RANGES.items()}
+
+
+def guidance_of(student: Any, asked: float | None) -> float:
+    """What a pipeline of diffusers, as the student, is guided with: what is asked, else what suits its kind.
+
+    A student of LCM's, or one that takes guidance as an input, is drawn at 8, as in the published example; any other at
+    0, which is without guidance, as SDXL-Turbo was made for.
+    """
+    if asked is not None:
+        return asked
+    unet, transformer = (getattr(getattr(student, name, None), "config", {}) for name in ("unet", "transformer"))
+    learned = unet.get("time_cond_proj_dim") or transformer.get("guidance_embeds")
+    lcm = type(getattr(student, "scheduler", None)).__name__ == "LCMScheduler"
+    return LCM_GUIDANCE if learned or lcm else 0.0
 
 
 def of_pipeline(steps: int, guidance: float, negative_prompt: str | None) -> dict[str, Any]:
