@@ -169,10 +169,10 @@ class AdaptiveDiffusionPipeline:
         asked = numbers_of(dict(zip(RANGES, (*numbers, keep_safe), strict=True)))
         gauge = table or self.gate or self.table
         plan = _planned(prompts, seeds, asked, strategy, rollback_scale, negative_prompt, gauge)
-        self._check_gate(plan)
-        return self._run(plan)
+        return self._run(self._checked(plan))
 
-    def _check_gate(self, plan: Plan) -> None:
+    def _checked(self, plan: Plan) -> Plan:
+        """The plan; ValueError where it needs a teacher or a table that is not there."""
         name, share = ("keep_safe", plan.promise.most) if plan.promise else ("k", plan.k)
         if share > 0 and self._teacher is None:
             raise ValueError(f"{name} is {share:g}, but there is no teacher; give one, or choose {name}=0")
@@ -180,6 +180,7 @@ class AdaptiveDiffusionPipeline:
             plan.gauge.threshold(plan.k)
         elif len(plan.prompts) == 1 and 0 < plan.k < 100:
             raise ValueError("one image alone has no percentiles; give a table, or choose k=0 or k=100")
+        return plan
 
     def _run(self, plan: Plan) -> AdaptiveResult:
         return self.finish(self.begin(plan))
