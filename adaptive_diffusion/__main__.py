@@ -1,4 +1,4 @@
-"""Command line: python -m adaptive_diffusion demo | generate | collect | comfy-batch | calibrate | evaluate ..."""
+"""Command line: python -m adaptive_diffusion demo | generate | improve | collect | comfy-batch | calibrate ..."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ from .commands import (
     evaluate,
     finetune,
     generate,
+    improve,
     merge_pairs,
     merge_tables,
     tune,
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     for command in (
         demo,
         generate,
+        improve,
         collect,
         comfy_batch,
         calibrate,

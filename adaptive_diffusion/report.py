@@ -8,6 +8,9 @@ from .gate.checked import Answered, answered
 from .gate.cost import Spent
 from .gate.decision import GateDecision
 
+PNG_RECORD = "adaptive_diffusion"
+"""The name of an image's record among the texts of its PNG file."""
+
 
 def record(
     decision: GateDecision,

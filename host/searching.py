@@ -1,4 +1,4 @@
-"""What Best of N does: draws every batch, draws again what fails, and tells what that took."""
+"""What Best of N and Until Enough do: draw every batch, draw again what fails, and tell what that took."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..adaptive_diffusion.gate.best_of_n import best_of, expected_candidates
+import nodes as core
+
+from ..adaptive_diffusion.gate.best_of_n import (
+    Found,
+    best_of,
+    expected_candidates,
+    expected_until_enough,
+    until_enough,
+)
 from ..adaptive_diffusion.gate.percentiles import THIS_RUN, PercentileTable
 from ..adaptive_diffusion.gate.relative import across_prompts
 from ..adaptive_diffusion.gate.student import Student
@@ -14,22 +22,38 @@ from ..adaptive_diffusion.quoting import quoted
 from .files.tables import table_path
 from .gate import warnings_of
 from .hosted import Hosted
+from .rows.latents import Latent, check_latent, take
 from .rows.lists import per_batch
-from .sampling.search import Kept, Searcher
+from .sampling.search import Candidate, Kept, Searcher
 from .sampling.student import other_steps, plan_student
 from .scoring import spread_prompts
 from .shown import advice
 
 
 class Rule(NamedTuple):
-    """When an image is drawn again: while it lies under the k-th percentile (0..100) of a table, `limit` times at most.
+    """When an image is drawn again: while it lies under the k-th percentile (0..100) of a table.
 
-    The table is of single drawings.
+    The table is of single drawings. limit: how often an image is drawn at most; or, where so many images of each batch
+    are `wanted`, how many drawings the batch takes.
     """
 
     table: PercentileTable
     k: float
     limit: int
+    wanted: int | None = None
+
+    @property
+    def expected(self) -> float:
+        """How often an image is drawn on average."""
+        if self.wanted is None:
+            return expected_candidates(self.limit, self.k)
+        return expected_until_enough(self.wanted, self.limit, self.k) / self.wanted
+
+    def search(self, counts: Sequence[int], threshold: float, searcher: Searcher) -> list[Found[Candidate]]:
+        """What is kept of the images of batches of `counts`."""
+        if self.wanted is None:
+            return best_of(self.limit, sum(counts), threshold, searcher)
+        return until_enough(self.limit, counts, threshold, searcher)
 
 
 class Search(NamedTuple):
@@ -46,6 +70,12 @@ def calibrated(table: str) -> Path:
     if table == THIS_RUN:
         raise ValueError(f"'{THIS_RUN}' has no scores before anything is drawn; choose a calibrated table")
     return table_path(table)
+
+
+def of_size(latent: Latent, count: int) -> Latent:
+    """The latent with so many rows: its own one after the other, again and again, each to be drawn with other noise."""
+    rows = len(check_latent(latent))
+    return take(core.RepeatLatentBatch().repeat(latent, -(-count // rows))[0], range(count))
 
 
 def search(
@@ -70,10 +100,10 @@ def search(
     planned = [plan_student(**inputs) for inputs in per_batch(drawing)]
     texts = spread_prompts(prompts, [len(each.rows) for each, _ in planned])
     searcher = Searcher([each for each, _ in planned], texts, vae, judge, max_batch)
-    kept = searcher.kept(best_of(rule.limit, len(searcher.images), threshold, searcher))
+    kept = searcher.kept(rule.search([len(each.rows) for each, _ in planned], threshold, searcher))
     pairs = zip(planned, kept, strict=True)
     students = [_searched(student, each, rule) for (_, student), each in pairs]
-    shown = _shown(kept, threshold, expected_candidates(rule.limit, rule.k))
+    shown = _shown(kept, threshold, rule.expected)
     notes = dict.fromkeys(text for pair in planned for text in other_steps(*pair))
     cut = judge.estimator.cut([text for batch in texts for text in batch])
     advised = advice(across_prompts([each.scores for each in kept], False))
@@ -82,8 +112,9 @@ def search(
 
 
 def _searched(student: Student, kept: Kept, rule: Rule) -> Student:
-    """The student as what it drew was searched; nothing was where an image is drawn once."""
-    searched: dict[str, Any] = {"best_of": rule.limit, "best_of_k": rule.k} if rule.limit > 1 else {}
+    """The student as what it drew was searched, where it is known how often each image was drawn at most."""
+    known = rule.wanted is None and rule.limit > 1
+    searched: dict[str, Any] = {"best_of": rule.limit, "best_of_k": rule.k} if known else {}
     return replace(student, candidates=kept.candidates, spent=kept.spent, **searched)
 
 

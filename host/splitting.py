@@ -15,8 +15,9 @@ from .rows.latents import check_latent
 Outputs = list[Any]
 
 
-def split(decisions: Sequence[GateDecision], batches: Sequence[Batch | Conditioning]) -> tuple[Outputs, ...]:
-    """The accepted parts of the batches, the rejected ones, and the prompt, the seed and the reasons of each of these.
+def split(decisions: Sequence[GateDecision], batches: Sequence[Batch | Conditioning], top: int) -> tuple[Outputs, ...]:
+    """The accepted parts of the batches, the rejected ones, the prompt, the seed and the reasons of each of these, and
+    of every batch the `top` images that score highest, of equal ones the earlier first.
 
     Where there are none, or they are not known, a blocker stands in their place: nothing behind it runs.
     ValueError where a batch holds another number of images than were scored.
@@ -28,7 +29,13 @@ def split(decisions: Sequence[GateDecision], batches: Sequence[Batch | Condition
     accepted = [_part(judged, batch, judged.accepted) for judged, batch in pairs if judged.accepted]
     rejected = [_part(judged, batch, judged.rejected) for judged, batch in pairs if judged.rejected]
     rejecting = [decision for decision in verdicts if decision.any_rejected]
-    return accepted or _blocked(), rejected or _blocked(), _prompts(rejecting), _seeds(rejecting), _reasons(rejecting)
+    told = (_prompts(rejecting), _seeds(rejecting), _reasons(rejecting))
+    best = [_part(judged, batch, _best(judged)[:top]) for judged, batch in pairs]
+    return accepted or _blocked(), rejected or _blocked(), *told, best
+
+
+def _best(decision: GateDecision) -> list[int]:
+    return sorted(range(len(decision)), key=lambda i: -decision.scores.values[i])
 
 
 def _part(decision: GateDecision, batch: Batch | Conditioning, positions: Sequence[int]) -> Batch | Conditioning:

@@ -11,6 +11,7 @@ from .calibrate import Calibrate
 from .calibrate_gate import CalibrateGate
 from .combine_estimators import CombineEstimators
 from .gate_from_scores import GateFromScores
+from .hold_rejected import HoldRejected
 from .lcm_guidance import LCMGuidance
 from .load_demo_models import LoadDemoModels
 from .load_estimator import LoadEstimator
@@ -20,13 +21,16 @@ from .preset import SamplingPreset
 from .quality_score import QualityScore
 from .report import Report
 from .rollback_by_score import RollbackByScore
+from .save_images import SaveImages
 from .split import Split
 from .student_sample import StudentSample
 from .table_from_scores import TableFromScores
+from .take_held import TakeHeld
 from .teacher_refine import TeacherRefine
 from .teacher_regenerate import TeacherRegenerate
 from .threshold_gate import ThresholdGate
 from .tune import Tune
+from .until_enough import UntilEnough
 from .vision_judge import VisionJudge
 
 NODES: list[type[io.ComfyNode]] = [
@@ -39,13 +43,17 @@ NODES: list[type[io.ComfyNode]] = [
     LCMGuidance,
     StudentSample,
     BestOfN,
+    UntilEnough,
     QualityScore,
     ThresholdGate,
     RollbackByScore,
     TeacherRefine,
     TeacherRegenerate,
+    HoldRejected,
+    TakeHeld,
     Split,
     Merge,
+    SaveImages,
     TableFromScores,
     Calibrate,
     GateFromScores,

@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.outcome import kept_instead
 from ..host.graph import behind
+from ..host.holding import put_away
 from ..host.merging import METHODS, Size, merge
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, node_id, unevaluated
 from ..host.shown import show_text
@@ -73,6 +74,8 @@ class Merge(AdaptiveNode):
         if broken := sum(len(each.broken) for each in merged):
             rejected = sum(len(each.decision.rejected) for each in merged)
             show_text(cls.hidden, kept_instead(f"{broken} of {rejected} images"))
+        for each in merged:
+            put_away(each.decision, each.batch, range(len(each.decision)))
         return io.NodeOutput([each.batch for each in merged], [each.decision for each in merged])
 
 

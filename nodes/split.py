@@ -24,6 +24,15 @@ class Split(AdaptiveNode):
                 io.MatchType.Input(
                     "batch", template=template, tooltip="The scored images, their latent, or their conditioning."
                 ),
+                io.Int.Input(
+                    "top",
+                    display_name="Best of each batch (n)",
+                    default=1,
+                    min=1,
+                    max=4096,
+                    optional=True,
+                    tooltip="How many images of each batch come out at 'best'. More let lower scores in.",
+                ),
             ],
             outputs=[
                 _output(template, "accepted", f"Those the gate kept. {NOTHING}"),
@@ -41,12 +50,13 @@ class Split(AdaptiveNode):
                     is_output_list=True,
                     tooltip="The checks that images of each rejected batch failed, to be added to its prompt.",
                 ),
+                _output(template, "best", "The n images of each batch that score highest, the best first."),
             ],
         )
 
     @classmethod
-    def run(cls, decision, batch):
-        return io.NodeOutput(*split(decision, batch))
+    def run(cls, decision, batch, top=1):
+        return io.NodeOutput(*split(decision, batch, top))
 
 
 def _output(template: io.MatchType.Template, name: str, tooltip: str) -> io.Output:

@@ -79,6 +79,34 @@ def teacher_part(prompt: Any, seed: Any, steps: int) -> Graph:
     }
 
 
+def holding_graph(prompts: list[str], first_seed: int, folder: str = "held", k: float = 100.0, batch: int = 4) -> Graph:
+    """Demo student, score and gate of many prompts, whose rejected images are held; accepted ones are saved."""
+    graph = adaptive_graph(["prompts", 0], k, batch, ["seeds", 1])
+    student = {name: graph[name] for name in (*student_part("", 1, 1), "estimator", "scores", "gate")}
+    links = {"decision": ["gate", 0], "images": ["student_images", 0], "latent": ["student", 0]}
+    return {
+        "prompts": node("TestLines", text="\n".join(prompts)),
+        "seeds": node("TestNumbers", text=" ".join(str(first_seed + i) for i in range(len(prompts)))),
+        **changed(student, "gate", student=["student", 1]),
+        "hold": node("AdaptiveHoldRejected", **links, folder=folder),
+        "save": node("AdaptiveSaveImages", images=["hold", 0], decision=["hold", 1], filename_prefix="day"),
+    }
+
+
+def taking_graph(folder: str = "held", most: int = 64, steps: int = 5, max_batch: int = 16) -> Graph:
+    """Demo teacher for held images, merged."""
+    taken = {"decision": ["take", 0], "latent": ["take", 1]}
+    graph = teacher_part(["take", 3], ["take", 4], steps)
+    merge = {"decision": ["take", 0], "student": ["take", 2], "improved": ["teacher_images", 0]}
+    sizes = {"size": "student", "width": 64, "height": 64, "resize_method": "bicubic"}
+    return {
+        "take": node("AdaptiveTakeHeld", folder=folder, most=most),
+        **changed(changed(graph, "teacher", **taken, max_batch=max_batch), "teacher_images", vae=["teacher_models", 2]),
+        "merge": node("AdaptiveMerge", **merge, **sizes),
+        "shown": node("PreviewImage", images=["merge", 0]),
+    }
+
+
 def keep(graph: Graph, **links: list) -> Graph:
     """The graph with an output node for each link, under the link's name."""
     return {**graph, **{f"keep_{name}": node("TestKeep", name=name, value=link) for name, link in links.items()}}

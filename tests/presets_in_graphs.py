@@ -13,6 +13,7 @@ def unlike(graph: Graph, preset: Any) -> list[str]:
     roles = {
         "AdaptiveStudentSample": _of(preset.student),
         "AdaptiveBestOfN": _of(preset.student),
+        "AdaptiveUntilEnough": _of(preset.student),
         "AdaptiveTeacherRefine": _of(preset.teacher) | {"rollback": preset.rollback, "rollback_scale": preset.scale},
     }
     found = []

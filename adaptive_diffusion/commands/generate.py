@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 REMEMBERED = (
     *("student", "student_steps", "student_cfg", "teacher", "teacher_steps", "teacher_cfg", "strategy", "sigma"),
-    *("rollback_scale", "k", "table", "estimator", "negative", "size", "batch", "dtype", "gate", "keep_safe"),
+    *("rollback_scale", "k", "table", "estimator", "negative", "size", "batch", "dtype", "gate", "keep_safe", "hold"),
 )
 
 
@@ -59,6 +59,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="learned gate, in the place of a table: a bundled one's name, or a file (the demo's: 'Demo gate')",
     )
+    parser.add_argument(
+        "--hold",
+        metavar="FOLDER",
+        help="load no teacher: put the rejected images into this folder, for `improve` or the node Take Held",
+    )
     parser.add_argument("--k", type=among(PERCENT), default=50.0, help="percent of the images to improve (%(default)g)")
     parser.add_argument(
         "--keep-safe",
@@ -87,7 +92,7 @@ def run(chosen: argparse.Namespace) -> str:
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
             _draw(chosen, kept, prompts, gauge)
-        return "\n".join([_summary(kept), *promised])
+        return "\n".join([_summary(kept, chosen.hold), *promised])
 
 
 def _prompts(chosen: argparse.Namespace) -> list[str]:
@@ -121,7 +126,7 @@ def _complete(chosen: argparse.Namespace) -> None:
     from ..standalone.settings import of_rollback
 
     if chosen.student == models.DEMO:
-        fill(chosen, {"teacher": models.DEMO, "estimator": models.DEMO})
+        fill(chosen, {"estimator": models.DEMO} | ({} if chosen.hold else {"teacher": models.DEMO}))
         fill(chosen, {} if chosen.gate else {"table": "Demo"})
     if chosen.dry_run and not (chosen.shard or chosen.cluster):
         raise ValueError("--dry-run says what would be drawn into shards; give --shard 1/1, or --cluster")
@@ -135,8 +140,10 @@ def _complete(chosen: argparse.Namespace) -> None:
         )
     if chosen.estimator is None:
         raise ValueError("nothing scores the images; name an estimator's file with --estimator")
+    if chosen.hold and (chosen.teacher or chosen.shard or chosen.cluster):
+        raise ValueError("--hold keeps images for a teacher in one process; leave --teacher, --shard and --cluster out")
     chosen.keep_safe = chosen.keep_safe or None  # as in runs that were begun before there were promises
-    if chosen.teacher is None and (chosen.k != 0 or chosen.keep_safe):
+    if chosen.teacher is None and chosen.hold is None and (chosen.k != 0 or chosen.keep_safe):
         asked = f"keep_safe is {chosen.keep_safe:g}" if chosen.keep_safe else f"k is {chosen.k:g}"
         raise ValueError(f"{asked}, but there is no teacher; name its folder with --teacher, or choose --k 0")
     if chosen.table is None and chosen.gate is None and chosen.k not in (0, 100):
@@ -166,12 +173,16 @@ def _about(
 def _draw(chosen: argparse.Namespace, kept: "Run", prompts: list[str], gauge: "Gauge | None") -> None:
     from tqdm import tqdm
 
+    from ..holding.folder import HeldFolder
     from ..standalone.generation import generate
+    from ..standalone.holding import Holding
 
     pipeline = _checked_pipeline(chosen, prompts, gauge)
-    seeds = prompt_seeds(chosen.seed, kept.total)
+    seeds, settings = prompt_seeds(chosen.seed, kept.total), {"table": gauge, **_settings(chosen)}
+    if chosen.hold:
+        settings["hold"] = Holding(HeldFolder(Path(chosen.hold)), pipeline.student)
     with tqdm(total=kept.total, initial=kept.total - kept.missing, unit="image", disable=None) as bar:
-        for records in generate(pipeline, kept, prompts, seeds, {"table": gauge, **_settings(chosen)}):
+        for records in generate(pipeline, kept, prompts, seeds, settings):
             bar.update(len(records))
 
 
@@ -258,15 +269,16 @@ def _settings(chosen: argparse.Namespace) -> dict[str, Any]:
     return {**asked, "batch_size": chosen.batch, **pipeline_settings(chosen)}
 
 
-def _summary(kept: "Run") -> str:
+def _summary(kept: "Run", hold: str | None) -> str:
     from ..gate.outcome import ACCEPTED, FAILED
 
     verdicts = [record["verdict"] for record in kept.records]
     count, improved, failed = kept.total, len(verdicts) - verdicts.count(ACCEPTED), verdicts.count(FAILED)
     told = f" ({FAILED} for {failed}, whose student's images are kept)" if failed else ""
     taken = [spelled.format(sum(values) / count) for spelled, values in _costs(kept) if None not in values]
+    became = f"wait for a teacher in {quoted(hold)}" if hold else f"went to the teacher{told}"
     return (
-        f"{count} images are in {kept.folder}: {improved} went to the teacher{told}; "
+        f"{count} images are in {kept.folder}: {improved} {became}; "
         f"{', '.join(taken[:-1])} and {taken[-1]} an image on average"
     )
 

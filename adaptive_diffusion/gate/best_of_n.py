@@ -1,8 +1,13 @@
-"""Best of N with early accept: draw an image again while it fails the gate, N times at most (arXiv 2512.08985)."""
+"""Drawing an image again while it fails the gate: N times at most (Best of N with early accept, arXiv 2512.08985), or
+until all images of a batch pass.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import Generic, TypeVar
+
+from scipy.stats import binom
 
 T = TypeVar("T")
 
@@ -34,10 +39,40 @@ def best_of(limit: int, count: int, threshold: float, draw: Draw[T]) -> list[Fou
         failing = [i for i, best in enumerate(found) if best.score < threshold]
         if not failing:
             break
-        for i, (score, drawn) in zip(failing, draw(number, failing), strict=True):
-            best = found[i] if score <= found[i].score else Found(score, drawn, number, number)
-            found[i] = replace(best, candidates=number + 1)
+        _draw_again(found, number, failing, draw)
     return found
+
+
+def until_enough(limit: int, counts: Sequence[int], threshold: float, draw: Draw[T]) -> list[Found[T]]:
+    """As `best_of`, for the images of batches of `counts` one after the other, each of which is drawn again until it
+    passes, or its batch has had `limit` candidates; ValueError where that is less than its images.
+    """
+    if limit < max(counts):
+        raise ValueError(
+            f"{limit} images may be drawn, but {max(counts)} are wanted; let at least as many be drawn as are wanted"
+        )
+    found = [Found(score, drawn, 0, 1) for score, drawn in draw(0, range(sum(counts)))]
+    number = 1
+    while failing := _affordable(found, limit, counts, threshold):
+        _draw_again(found, number, failing, draw)
+        number += 1
+    return found
+
+
+def _affordable(found: Sequence[Found[T]], limit: int, counts: Sequence[int], threshold: float) -> list[int]:
+    """The failing images, of each batch the first ones, as far as its limit allows."""
+    wanted: list[int] = []
+    for start, end in pairwise(accumulate(counts, initial=0)):
+        left = limit - sum(best.candidates for best in found[start:end])
+        wanted += [i for i in range(start, end) if found[i].score < threshold][:left]
+    return wanted
+
+
+def _draw_again(found: list[Found[T]], number: int, failing: Sequence[int], draw: Draw[T]) -> None:
+    """Candidate `number` of the images `failing`, in the place of those found where it is better."""
+    for i, (score, drawn) in zip(failing, draw(number, failing), strict=True):
+        best = found[i] if score <= found[i].score else Found(score, drawn, number, number)
+        found[i] = replace(best, candidates=number + 1)
 
 
 def share_of_kept(limit: int, search_k: float, k: float) -> float:
@@ -55,3 +90,10 @@ def share_of_kept(limit: int, search_k: float, k: float) -> float:
 def expected_candidates(limit: int, k: float) -> float:
     """How many candidates an image takes on average when each fails with k percent (0..100), independently."""
     return sum((k / 100) ** number for number in range(limit))
+
+
+def expected_until_enough(wanted: int, limit: int, k: float) -> float:
+    """How many candidates it takes on average until `wanted` have passed, `limit` at most, when each fails with k
+    percent (0..100), independently: the mean of a negative binomial that is cut off.
+    """
+    return float(sum(binom.cdf(wanted - 1, drawn, 1 - k / 100) for drawn in range(limit)))

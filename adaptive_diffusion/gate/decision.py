@@ -10,7 +10,7 @@ import torch
 
 from .cost import Spent
 from .judge import Judge
-from .outcome import ACCEPTED, FAILED, REJECTED, Outcome
+from .outcome import ACCEPTED, FAILED, IMPROVED, KEPT, REJECTED, Outcome
 from .rows import Rows
 from .student import Student
 
@@ -153,6 +153,15 @@ class GateDecision:
         if self.failed(image, nodes):
             return FAILED
         return REJECTED if image in self.rejected else ACCEPTED
+
+    def became(self, image: int, nodes: Collection[str] | None = None) -> str:
+        """In a word, what came of it; see `was_taken`. Where no merge told, the teacher's, if one told its cost."""
+        verdict, taken = self.verdict(image, nodes), self.was_taken(image, nodes)
+        if verdict != REJECTED:
+            return verdict
+        if taken is None:
+            return IMPROVED if self.outcomes[image].paid(nodes) else REJECTED
+        return IMPROVED if taken else KEPT
 
     @property
     def merits(self) -> tuple[tuple[float, ...], float]:

@@ -1,14 +1,16 @@
 """What became of an image after its verdict."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from .cost import Spent
 
 T = TypeVar("T")
 ACCEPTED, REJECTED, FAILED = "accepted", "rejected", "teacher failed"
 """What is said of an image: the last of one that was rejected, and of which the teacher made nothing."""
+IMPROVED, KEPT = "improved", "kept"
+"""What a rejected image became: the teacher's, or still the student's, which scored higher."""
 
 OVERFLOWS = "often half precision overflows: try another dtype, guidance or sampler"
 
@@ -25,6 +27,7 @@ class Outcome:
     spent: what each teacher took for the image. taken: whether each merge took its improved image; broken: whether that
     was black or not finite.
     later: what followed the verdict of each gate behind a teacher. earlier: what an earlier gate led to.
+    keep: of an image that was held, what is called with its result (see holding) once it has come to its end.
     """
 
     earlier: Optional["Outcome"] = None
@@ -32,6 +35,7 @@ class Outcome:
     taken: dict[str, bool] = field(default_factory=dict)
     broken: dict[str, bool] = field(default_factory=dict)
     later: dict[str, "Outcome"] = field(default_factory=dict)
+    keep: Callable[[Any], None] | None = None
 
     def entered(self, gate: str) -> None:
         """Tell the earlier outcome that this one followed at `gate`, in the place of what did in an earlier run."""

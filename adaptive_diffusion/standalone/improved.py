@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from PIL import Image
 
 from ..gate.decision import GateDecision
 from ..images import replaces
@@ -39,6 +40,11 @@ def put_back(
     taken = tuple(decision.rejected[place] for place in made)
     resized = channels_last(_resized(improved.pixels[made], *before.shape[1:3]))
     return replace(decision, rejected=taken).scatter(before, resized), replace(decision, taken=taken)
+
+
+def to_pil(picture: torch.Tensor) -> Image.Image:
+    """An image (H, W, 3) in 8 bits."""
+    return Image.fromarray((picture * 255).round().byte().numpy())
 
 
 def channels_last(pixels: torch.Tensor) -> torch.Tensor:

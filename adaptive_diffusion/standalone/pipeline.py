@@ -26,12 +26,13 @@ from ..prompts import check_text
 from . import calibrating
 from .drawing import Drawn, Pipeline, draw
 from .identity import pipeline_name, student_of
-from .improved import channels_last, check_student, put_back
+from .improved import TEACHER, channels_last, check_student, put_back
 from .result import AdaptiveResult, result_of
 from .settings import RANGES, guidance_of, numbers_of, of_pipeline, prompts_of, seeds_of
 from .teaching import Teaching
 
 STUDENT_STEPS = 4
+Hold = Callable[[GateDecision, Drawn, Sequence[int]], None]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Plan:
     gauge: Gauge | None
     promise: Promise | None
     batch_size: int
+    hold: Hold | None
 
     def threshold(self, gauge: Gauge) -> tuple[float, float | None]:
         """The threshold, and the k that it is of; None where a promise sets it."""
@@ -148,6 +150,7 @@ class AdaptiveDiffusionPipeline:
         batch_size: int = 8,
         rollback_scale: str | None = None,
         keep_safe: float = 0.0,
+        hold: Hold | None = None,
     ) -> AdaptiveResult:
         """Draw one image per prompt and improve the worst `k` percent; ValueError for bad input or a broken student.
 
@@ -160,6 +163,7 @@ class AdaptiveDiffusionPipeline:
         table: what the threshold is taken of, else the pipeline's own gate or table, or else this run's scores.
         keep_safe: with a learned gate, in the place of k: of the images that are kept, at most this percentage would
             have been improved, 95 % sure, for prompts like those it was fitted to; 0 for k.
+        hold: what keeps the rejected images for another time, in the place of the teacher; see `holding.Holding`.
         """
         prompts = prompts_of(prompt)
         check_text(negative_prompt or "")
@@ -168,13 +172,13 @@ class AdaptiveDiffusionPipeline:
         numbers = (*student, num_inference_steps_teacher, teacher_guidance, sigma, k, height, width, batch_size)
         asked = numbers_of(dict(zip(RANGES, (*numbers, keep_safe), strict=True)))
         gauge = table or self.gate or self.table
-        plan = _planned(prompts, seeds, asked, strategy, rollback_scale, negative_prompt, gauge)
+        plan = _planned(prompts, seeds, asked, strategy, rollback_scale, negative_prompt, gauge, hold)
         return self._run(self._checked(plan))
 
     def _checked(self, plan: Plan) -> Plan:
         """The plan; ValueError where it needs a teacher or a table that is not there."""
         name, share = ("keep_safe", plan.promise.most) if plan.promise else ("k", plan.k)
-        if share > 0 and self._teacher is None:
+        if share > 0 and self._teacher is None and plan.hold is None:
             raise ValueError(f"{name} is {share:g}, but there is no teacher; give one, or choose {name}=0")
         if plan.gauge is not None:
             plan.gauge.threshold(plan.k)
@@ -199,7 +203,9 @@ class AdaptiveDiffusionPipeline:
         plan, drawn, decision = begun.plan, begun.drawn, begun.decision
         pixels = finals = channels_last(drawn.pixels)
         seconds = [begun.seconds] * len(plan.prompts)
-        if decision.any_rejected:
+        if plan.hold and decision.any_rejected:
+            decision = _held(plan.hold, decision, drawn, plan.seeds)
+        elif decision.any_rejected:
             teacher, since = self.teacher, time.perf_counter()
             improved = self._improve(teacher, drawn, decision, plan)
             _tell_steps("teacher", teacher, improved.steps, plan.teaching.steps)
@@ -246,6 +252,7 @@ def _planned(
     scale: str | None,
     negative_prompt: str | None,
     gauge: Gauge | None,
+    hold: Hold | None,
 ) -> Plan:
     """asked: what `settings.numbers_of` gives."""
     drawing = of_pipeline(asked["num_inference_steps_student"], asked["student_guidance"], negative_prompt)
@@ -253,7 +260,15 @@ def _planned(
     steps, guidance = asked["num_inference_steps_teacher"], asked["teacher_guidance"]
     teaching = Teaching.of(strategy, steps, guidance, negative_prompt, asked["sigma"], scale, asked["batch_size"])
     promise = safe(gauge, asked["keep_safe"]) if asked["keep_safe"] else None
-    return Plan(prompts, seeds, drawing, teaching, asked["k"], gauge, promise, asked["batch_size"])
+    return Plan(prompts, seeds, drawing, teaching, asked["k"], gauge, promise, asked["batch_size"], hold)
+
+
+def _held(hold: Hold, decision: GateDecision, drawn: Drawn, seeds: Sequence[int]) -> GateDecision:
+    """The decision once its rejected images are held: no teacher took anything for them, and none was taken."""
+    hold(decision, drawn.at(decision.rejected), seeds)
+    for position in decision.rejected:
+        decision.bills[position][TEACHER] = Spent(0, 0)
+    return replace(decision, taken=())
 
 
 def _tell_steps(role: str, pipeline: Pipeline, run: int, asked: int) -> None:

@@ -1,10 +1,11 @@
 """What the teacher's pipeline makes of a student's images: refined, or drawn anew."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForText2Image
 
 from ..diffusion.noise import derive_seed
@@ -48,15 +49,29 @@ class Teaching:
         self, teacher: Pipeline, student: Pipeline, drawn: Drawn, prompts: Sequence[str], seeds: Sequence[int]
     ) -> Drawn:
         """What the teacher makes of what the student drew, an image for each prompt and its seed."""
+        sides = (drawn.pixels.shape[2], drawn.pixels.shape[3])
+        return self.improve_from(teacher, lambda ready: start_of(drawn, student, ready), sides, prompts, seeds)
+
+    def improve_from(
+        self,
+        teacher: Pipeline,
+        start: Callable[[Pipeline], torch.Tensor],
+        sides: tuple[int, int],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> Drawn:
+        """The same of images of these sides (height, width). start: what the teacher refines, once it is one that does:
+        latents (B, C, h, w) as it draws them, or pixels (B, 3, H, W).
+        """
         teacher = in_mode(teacher, takes_image=self.strategy == REFINE)
         if self.strategy == REGENERATE:
-            size = {"height": drawn.pixels.shape[2], "width": drawn.pixels.shape[3]}
+            size = {"height": sides[0], "width": sides[1]}
             return draw(teacher, prompts, seeds, self.batch_size, self.settings | size)
         _check_renoising(teacher.scheduler)
         seeds = [derive_seed(seed, REFINE) for seed in seeds]
-        start = start_of(drawn, student, teacher)
+        first = start(teacher)
         with self._entered(teacher):
-            return draw(teacher, prompts, seeds, self.batch_size, self.settings, start)
+            return draw(teacher, prompts, seeds, self.batch_size, self.settings, first)
 
     def _entered(self, teacher: Pipeline) -> AbstractContextManager[None]:
         """While the teacher refines: its scheduler, entered at the rollback."""

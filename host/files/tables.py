@@ -107,10 +107,7 @@ def new_table_path(name: str) -> Path:
 
 def check_new_name(name: str) -> None:
     """ValueError where a name is no plain file name, or one of the pack's own tables."""
-    if not re.fullmatch(r"\w[\w .()+-]*", name):
-        raise ValueError(f"{quoted(name)} cannot name a table; use letters, digits, spaces and . _ - ( ) + only")
-    if (length := len(name.encode())) > LONGEST:
-        raise ValueError(f"{quoted(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
+    check_plain_name(name, "table")
     if name == THIS_RUN or name in {*_files(TABLES, TABLE), *_files(TABLES, GATE)}:
         raise ValueError(f"{quoted(name)} is a table of the pack itself; choose another name")
 
@@ -123,6 +120,14 @@ def _own(user: str) -> Path:
 def _gates_beside(tables: Mapping[str, Path]) -> dict[str, Path]:
     found = _named(TABLES, user_gates(), GATE).items()
     return {f"{name}{OF_A_TABLES_NAME}" if name in tables else name: path for name, path in found}
+
+
+def check_plain_name(name: str, kind: str) -> None:
+    """ValueError where a name cannot be that of a file or folder, of this `kind`, on any system."""
+    if not re.fullmatch(r"\w[\w .()+-]*", name):
+        raise ValueError(f"{quoted(name)} cannot name a {kind}; use letters, digits, spaces and . _ - ( ) + only")
+    if (length := len(name.encode())) > LONGEST:
+        raise ValueError(f"{quoted(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
 
 
 def _named(bundled: Path, own: Path, suffix: str) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Best of N draws what Student Sample draws, and again only what fails."""
+"""Best of N draws what Student Sample draws, and again only what fails; Until Enough as long as too few pass."""
 
 import json
 
@@ -186,3 +186,48 @@ def test_the_gate_and_the_budget_tell_which_share_of_the_kept_images_k_of_a_tabl
     assert "single drawings" not in alone.texts["gate"]
     once = comfy_app.run(changed(graph, "best", candidates=1))
     assert "single drawings" not in once.texts["gate"] + once.texts["budget"]
+
+
+def enough(k: float = 50.0, images: int = 4, limit: int = 16, prompts: list[str] = PROMPTS[:1]):
+    """Until Enough in the place of Best of N."""
+    graph = searching(k=k, prompts=prompts)
+    inputs = {name: value for name, value in graph["best"]["inputs"].items() if name != "candidates"}
+    return graph | {"best": node("AdaptiveUntilEnough", **inputs, images=images, limit=limit)}
+
+
+def test_until_enough_gives_exactly_so_many_that_pass(comfy_app, evaluations):
+    run = comfy_app.run(enough(images=5, limit=100, prompts=PROMPTS))
+    assert run.error is None
+    assert [len(images) for images in run.kept["images"]] == [5, 5, 5]
+    threshold = run.ui["best"]["adaptive_search"][0]["threshold"]
+    assert all(value >= threshold for group in run.kept["scores"] for value in group.values)
+    drawn = sum(number for info in run.kept["students"] for number in info.candidates)
+    assert sum(evaluations["student"]) == STEPS * drawn > STEPS * 15
+    assert run.texts["best"].startswith(f"{drawn} candidates for 15 images: {drawn / 15:.2f} an image, 2.00 expected; ")
+    assert [decision.rejected for decision in run.kept["decisions"]] == [()] * 3
+
+
+def test_a_limit_ends_the_drawing_and_the_best_of_the_others_fill_up(comfy_app, evaluations):
+    run = comfy_app.run(enough(k=90.0, images=4, limit=7, prompts=PROMPTS))
+    drawn = [sum(info.candidates) for info in run.kept["students"]]
+    failing = [len(decision.rejected) for decision in run.kept["decisions"]]
+    assert max(drawn) == 7 and all(number == 7 for number, failed in zip(drawn, failing, strict=True) if failed)
+    assert sum(evaluations["student"]) == sum(drawn) * STEPS
+    assert [len(latent["samples"]) for latent in run.kept["latents"]] == [4, 4, 4]
+    assert run.ui["best"]["adaptive_search"][0]["failing"] == sum(failing) > 0
+
+
+def test_a_limit_under_what_is_wanted_is_refused_before_anything_is_drawn(comfy_app, evaluations):
+    error = comfy_app.fails(enough(images=4, limit=3))
+    assert error == "Until Enough: 3 images may be drawn, but 4 are wanted; let at least as many be drawn as are wanted"
+    assert evaluations["student"] == []
+
+
+def test_no_two_images_are_drawn_alike_however_the_latent_is_numbered(comfy_app):
+    graph = enough(k=0.0, images=5)
+    graph["numbered"] = node("LatentFromBatch", samples=["empty", 0], batch_index=1, length=2)
+    run = comfy_app.run(changed(graph, "best", latent_image=["numbered", 0]))
+    assert run.error is None
+    rows_of = run.kept["latents"][0]["samples"]
+    assert len(rows_of) == 5
+    assert min((a - b).abs().max() for i, a in enumerate(rows_of) for b in rows_of[:i]) > 0.1

@@ -70,7 +70,7 @@ def test_no_package_is_imported_that_comfyui_did_not(change, place):
 
 
 def test_the_nodes_and_the_data_that_they_read_are_all_there(change):
-    assert len(change["nodes"]) == 23
+    assert len(change["nodes"]) == 27
     assert change["prompts"] == [546, 500]
     assert change["tables"][:4] == ["this run", "Demo", "ImageReward - LCM-SDXL", "ImageReward - SDXL-Turbo"]
 

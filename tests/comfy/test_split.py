@@ -74,7 +74,7 @@ def message(outputs) -> str:
 
 def test_a_batch_of_several_prompts_stops_what_takes_its_prompt_and_says_so():
     decision = gate(scores(1, 2, 3, prompts=("a", "b", "c")), reject_indices="0 1")[0].args[0]
-    accepted, rejected, prompts, seeds, _ = sides(decision)
+    accepted, rejected, prompts, seeds, *_ = sides(decision)
     assert (len(accepted[0]), len(rejected[0])) == (1, 2)
     assert message(prompts).startswith("Adaptive Split: a batch has rejected images of 2 prompts, but prompts")
     assert message(seeds).startswith("Adaptive Split: the seeds are not known; link Student Sample's student")
@@ -108,3 +108,27 @@ def test_conditioning_of_several_rows_is_cut_to_the_rows():
     accepted, rejected, *_ = sides(decision, [text])
     assert rejected[0][0][0].flatten().tolist() == [0.0, 2.0] and accepted[0][0][0].flatten().tolist() == [1.0]
     assert rejected[0][0][1]["pooled_output"].flatten().tolist() == [0.0, 2.0]
+
+
+def best_of(*groups, top: int):
+    """The images at 'best', of batches whose images hold their numbers."""
+    images = [torch.arange(len(group.values)).float().reshape(-1, 1, 1, 1).expand(-1, 8, 8, 3) for group in groups]
+    decisions = gate(*groups)[0].args[0]
+    found = execute("AdaptiveSplit", decision=decisions, batch=images, top=[top]).args[5]
+    return [batch[:, 0, 0, 0].int().tolist() for batch in found]
+
+
+def test_the_best_of_each_batch_come_best_first_and_the_earlier_of_equal_ones():
+    groups = scores(1, 5, 3, 5, group=0, groups=2), scores(2, 0, group=1, groups=2)
+    assert best_of(*groups, top=1) == [[1], [0]]
+    assert best_of(*groups, top=3) == [[1, 3, 2], [0, 1]]
+
+
+def test_best_is_there_whether_or_not_anything_is_rejected(uncached_app):
+    for k in (0.0, 100.0):
+        graph = changed(list_graph(""), "gate", k=k, reject_indices=None, table="this run")
+        graph["split"] = node("AdaptiveSplit", decision=["gate", 0], batch=["student_images", 0], top=1)
+        run = uncached_app.run(keep(graph, best=["split", 5], scores=["scores", 0], images=["student_images", 0]))
+        assert run.error is None
+        for best, group, images in zip(run.kept["best"], run.kept["scores"], run.kept["images"], strict=True):
+            assert torch.equal(best[0], images[max(range(len(group.values)), key=group.values.__getitem__)])

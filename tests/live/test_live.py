@@ -122,7 +122,7 @@ def test_hostile_and_damaged_estimator_files_are_refused_and_the_server_lives(cl
 def test_every_node_is_described_for_the_registry(client):
     described = client.call("/object_info")
     ours = {name: node for name, node in described.items() if name.startswith("Adaptive")}
-    assert len(ours) == 23
+    assert len(ours) == 27
     for name, node in ours.items():
         assert node["display_name"] and node["description"], name
         for kind in ("required", "optional"):

@@ -23,6 +23,7 @@ FLOORS = [
     ],
     ["adaptive_diffusion.gate"],
     ["adaptive_diffusion.report", "adaptive_diffusion.sheet", "adaptive_diffusion.tuning_report"],
+    ["adaptive_diffusion.holding"],
     ["adaptive_diffusion.standalone"],
     ["adaptive_diffusion.scale", "adaptive_diffusion.distillation"],
     ["adaptive_diffusion.commands"],

@@ -5,6 +5,7 @@ import { expectedCandidates } from "./cost.js";
 const OFF = new Set([2, 4]); // muted, bypassed
 const PASSES_ON = "Reroute";
 const SEARCH = "AdaptiveBestOfN";
+const DRAWS_ON = "AdaptiveUntilEnough"; // how often, only a run can tell
 const TEACHERS = new Set(["AdaptiveTeacherRefine", "AdaptiveTeacherRegenerate"]);
 
 export const everyNode = (root) => [root, ...root.subgraphs.values()].flatMap((graph) => graph.nodes);
@@ -70,8 +71,13 @@ export function settings(node) {
     cfg: valueOf(node, "cfg"),
     sampler: unless("sampler", "sampler_name"),
     negative: isLinked(node, "negative") || !node.inputs.some(({ name }) => name === "negative"),
-    candidates: node.type === SEARCH ? expectedCandidates(valueOf(node, "candidates"), valueOf(node, "k")) : 1,
+    candidates: candidatesOf(node),
   };
+}
+
+function candidatesOf(node) {
+  if (node.type === DRAWS_ON) return NaN;
+  return node.type === SEARCH ? expectedCandidates(valueOf(node, "candidates"), valueOf(node, "k")) : 1;
 }
 
 /** How often a Best of N draws an image at most, and under which k; null for another node, and where a run must tell. */

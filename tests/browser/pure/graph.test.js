@@ -161,6 +161,12 @@ test("Best of N costs its expected candidates, which only a run can tell where t
   assert.equal(averageCost(cost(search), [{ steps: 4, evaluations: 4 }], 50), null);
 });
 
+test("what Until Enough costs only a run can tell", () => {
+  const widgets = { steps: 2, cfg: 1, sampler_name: "heun", k: 50, images: 4, limit: 16 };
+  const search = new Graph().add("AdaptiveUntilEnough", widgets, ["negative", "sampler", "sigmas"]);
+  assert.equal(averageCost(cost(search), [{ steps: 4, evaluations: 4 }], 50), null);
+});
+
 test("an input of a subgraph that nothing is linked to outside links nothing inside", () => {
   const root = new Graph();
   const inside = new Graph(root);

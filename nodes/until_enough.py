@@ -1,0 +1,67 @@
+"""Draw a prompt until enough images pass."""
+
+from comfy_api.latest import io
+
+from ..adaptive_diffusion.gate.percentiles import PercentileTable
+from ..host.files.tables import gauge_states
+from ..host.node import AdaptiveNode
+from ..host.searching import Rule, calibrated, of_size, search
+from ..host.shown import show_text
+from .sampling_inputs import student_inputs
+from .searching_inputs import judging_inputs, searched_outputs
+
+
+class UntilEnough(AdaptiveNode):
+    TITLE = "Until Enough"
+    LISTS = ("prompt", *(each.id for each in student_inputs()))
+
+    @classmethod
+    def define_schema(cls):
+        return cls.schema(
+            node_id="AdaptiveUntilEnough",
+            description="Goes on drawing each prompt with the fast model until so many images have passed, or a limit "
+            "is met. It gives exactly so many: where too few passed, the best of the others fill up.",
+            search_aliases=["until", "loop", "keep drawing", "rejection sampling", "top n"],
+            has_intermediate_output=True,
+            hidden=[io.Hidden.unique_id],
+            inputs=[*student_inputs(), *judging_inputs("at 100 none passes", *_how_many())],
+            outputs=searched_outputs(),
+        )
+
+    @classmethod
+    def validate_inputs(cls, table=()):
+        return cls.answer(calibrated, table)
+
+    @classmethod
+    def fingerprint_inputs(cls, table, **_linked):
+        return gauge_states(table)
+
+    @classmethod
+    def run(cls, vae, estimator, prompt, table, k, images, limit, percentile_table=None, max_batch=16, **drawing):
+        rule = Rule(percentile_table or PercentileTable.load(calibrated(table)), k, limit, images)
+        drawing["latent_image"] = [of_size(latent, images) for latent in drawing["latent_image"]]
+        found = search(rule, vae, estimator, prompt, max_batch, drawing)
+        show_text(cls.hidden, found.text)
+        latents, pictures, scores, *_ = map(list, zip(*found.kept, strict=True))
+        return io.NodeOutput(latents, pictures, scores, found.students, ui={"adaptive_search": [found.shown]})
+
+
+def _how_many() -> tuple[io.Input, io.Input]:
+    return (
+        io.Int.Input(
+            "images",
+            display_name="Images wanted (n)",
+            default=4,
+            min=1,
+            max=4096,
+            tooltip="How many images of each prompt are to pass, and come out, whatever the latent's batch.",
+        ),
+        io.Int.Input(
+            "limit",
+            display_name="Drawn at most",
+            default=16,
+            min=1,
+            max=100000,
+            tooltip="How many images of each prompt are drawn at most. More let hard prompts be tried longer.",
+        ),
+    )
