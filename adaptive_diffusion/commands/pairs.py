@@ -54,8 +54,8 @@ def draw_gate(
     verdicts = read_verdicts(chosen.verdicts, len(task.prompts)) if chosen.verdicts else None
     drawn = _pair_task(task, estimator, judge, chosen)
     path = chosen.gate.with_suffix(PAIRS)
-    given = (None, None) if chosen.cluster else (estimator, judge)
-    pairs = calibrate(path, drawn, finding(chosen, partial(_pairer, drawn, *given, chosen), task.batch), tell)
+    loaded: dict[str, Any] = {} if chosen.cluster else {"estimator": estimator, "judge": judge}
+    pairs = calibrate(path, drawn, finding(chosen, partial(_pairer, drawn, chosen, **loaded), task.batch), tell)
     gate = fit(pairs if verdicts is None else _with_verdicts(pairs, verdicts), chosen.gate.stem)
     gate.save(chosen.gate)
     return f"Gate {chosen.gate}: {summary(gate)}"
@@ -77,7 +77,7 @@ def _pair_task(task: "Task", estimator: "Estimator", judge: "Judge | None", chos
 
 
 def _pairer(
-    task: "PairTask", estimator: "Estimator | None", judge: "Judge | None", chosen: argparse.Namespace
+    task: "PairTask", chosen: argparse.Namespace, estimator: "Estimator | None" = None, judge: "Judge | None" = None
 ) -> "Find":
     """What draws and scores the pairs of the batches that begin with given prompts; loads what is not given."""
     from ..standalone import models

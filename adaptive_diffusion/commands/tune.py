@@ -82,7 +82,7 @@ def run(chosen: argparse.Namespace) -> str:
     return "\n".join([report(tuned), "", *_saved(tuned, chosen.out)])
 
 
-def _tuned(chosen: argparse.Namespace, tuner: "Tuner", task: "Tuning", tell: Callable[[int], object]) -> "Tuned":
+def _tuned(chosen: argparse.Namespace, tuner: "Tuner", task: "Tuning", tell: Callable[[int], None]) -> "Tuned":
     """Tune here, or with Ray: a worker then draws all ways of the same prompts, as it keeps the student's images."""
     from ..gate.calibration import CHUNK
     from ..gate.tuning import tune
@@ -99,7 +99,7 @@ def _tuned(chosen: argparse.Namespace, tuner: "Tuner", task: "Tuning", tell: Cal
         return tune(journal, task, draw, tell, own * len(workers))
 
 
-def _finder(chosen: argparse.Namespace, prompts: list[str]) -> "Find":
+def _finder(chosen: argparse.Namespace, prompts: Sequence[str]) -> "Find":
     """What draws a way for the batch that begins with a prompt; loads the models."""
     tuner = _tuner(chosen, prompts)
     return lambda asked: tuner.draw(asked[0], [asked[1]])
@@ -130,7 +130,7 @@ def _complete(chosen: argparse.Namespace) -> "list[Setting]":
     return settings_of(chosen.student_steps, chosen.teacher_steps, chosen.sigma, chosen.strategy)
 
 
-def _tuner(chosen: argparse.Namespace, prompts: list[str]) -> "Tuner":
+def _tuner(chosen: argparse.Namespace, prompts: Sequence[str]) -> "Tuner":
     from ..standalone import models
     from ..standalone.reading import cut_by
     from ..standalone.tuning import Sampling, Tuner

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..quoting import unquoted
@@ -24,7 +25,8 @@ class _Worker:
     """An actor that loads its models once. make: gives what finds things."""
 
     def __init__(self, make: Callable[[], Find]):
-        self.make, self.find = make, None
+        self.make = make
+        self.find: Find | None = None
 
     def answer(self, asked: Any) -> Answer:
         found, reason = [], ""
@@ -45,7 +47,7 @@ class Finders:
         import ray
 
         kind = ray.remote(max_restarts=-1, max_task_retries=TRIES - 1, **needed())(_Worker)
-        self._workers = [kind.remote(make) for _ in range(workers)]
+        self._workers: list[Any] = [kind.remote(make) for _ in range(workers)]
         self._tell, self._told = tell, set[str]()
 
     def __len__(self) -> int:
@@ -61,10 +63,11 @@ class Finders:
             return
         import ray
 
+        answer: Any = ray.get
         left = [self._workers[worker(i) % len(self)].answer.remote(each) for i, each in enumerate(asked)]
         while left:
             [done], left = ray.wait(left)
-            yield from self._taken(lambda done=done: ray.get(done))
+            yield from self._taken(partial(answer, done))
 
     def _of_any(self, asked: Sequence[Any]) -> Iterator[Any]:
         from ray.util import ActorPool

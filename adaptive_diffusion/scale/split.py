@@ -30,7 +30,8 @@ class _Worker:
     """An actor that holds one half of the models."""
 
     def __init__(self, run: ShardedRun, halves: Halves):
-        self.run, self.halves, self.half = run, halves, None
+        self.run, self.halves = run, halves
+        self.half: Any = None
 
     def load(self, role: str) -> Told:
         """Hold this half from now on, and no other."""
@@ -46,7 +47,8 @@ class _Worker:
 
     def begin(self, unit: int, prompts: Sequence[str]) -> tuple[Told, Handed | None]:
         """The student's part of a unit; all of it where nothing was rejected."""
-        since, handed, progress = time.monotonic(), None, None
+        since, progress = time.monotonic(), None
+        handed: Any = None
         with heard() as told:
             try:
                 handed = self.half.begin(prompts, self.run.units[unit])
@@ -168,7 +170,8 @@ class Split:
         try:
             told: Told = ray.get(done)
         except RayError as error:
-            return self._died(member, what, unit, error)
+            self._died(member, what, unit, error)
+            return None
         if what == "load":
             if told.progress:
                 raise ValueError(f"a worker cannot begin: {told.progress.reason}")

@@ -1,6 +1,7 @@
 """Holding a student's rejected images for a teacher that is loaded later, and improving those that were held."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -78,24 +79,24 @@ def _finished(held: Sequence[HeldBatch], improved: Drawn, steps: int) -> Iterato
 
 def _vae_letters(pipeline: Pipeline) -> str | None:
     """Letters for the pipeline's decoder; None where its latents have no plain scale."""
-    vae = getattr(pipeline, "vae", None)
+    vae: Any = getattr(pipeline, "vae", None)
     config = getattr(vae, "config", {})
     if config.get("scaling_factor") is None or config.get("latents_mean") is not None:
         return None
     return weights_digest(vae.state_dict())
 
 
-def _decoded_form(vae: torch.nn.Module, latents: torch.Tensor | None) -> torch.Tensor | None:
+def _decoded_form(vae: Any, latents: torch.Tensor | None) -> torch.Tensor | None:
     """Latents (B, C, h, w) that diffusers drew, as the decoder takes them and ComfyUI keeps them; None for others."""
     if latents is None or latents.ndim != 4:
         return None
     return latents.float().cpu() / vae.config.scaling_factor + _shift(vae)
 
 
-def _drawn_form(vae: torch.nn.Module, latents: torch.Tensor) -> torch.Tensor:
+def _drawn_form(vae: Any, latents: torch.Tensor) -> torch.Tensor:
     """The inverse of `_decoded_form`."""
     return (latents - _shift(vae)) * vae.config.scaling_factor
 
 
-def _shift(vae: torch.nn.Module) -> float:
+def _shift(vae: Any) -> float:
     return vae.config.get("shift_factor") or 0.0
