@@ -57,7 +57,7 @@ def gating_milliseconds(rounds: int) -> float:
     scores = QualityScores(tuple(draw.normal(size=GATED)), features=features)
     risks, verdicts = numpy.sort(draw.random(1500)), draw.random(1500) < 0.5
     about = About(Judge("Demo"), "", Student(), Teacher())
-    gate = LearnedGate("mine", draw.normal(size=WIDTH + 1), 0.0, risks, verdicts, numpy.arange(1500), about)
+    gate = LearnedGate("mine", draw.normal(size=WIDTH + 1), 0.0, -1.0, risks, verdicts, numpy.arange(1500), about)
     more = [
         seconds(lambda: gate.risk(scores.values, features) > gate.threshold(30)) - seconds(lambda: decide(scores, 0.0))
         for _ in range(rounds)

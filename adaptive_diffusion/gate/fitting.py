@@ -1,11 +1,12 @@
 """Fitting the learned gate: which images the teacher betters, told by the student's score and features."""
 
+import math
 from typing import NamedTuple
 
 import numpy
 
 from ..quoting import quoted
-from .components import Components
+from .components import Components, raised
 from .learned import LearnedGate
 from .logistic import regress
 from .pairs import Pairs
@@ -16,13 +17,14 @@ FEWEST = 10
 
 
 class Line(NamedTuple):
-    """Log odds that are linear in score and features: x @ weights + constant."""
+    """Log odds that are linear in score and features: x @ weights + constant, where no score lies under `floor`."""
 
     weights: numpy.ndarray
     constant: float
+    floor: float = -math.inf
 
     def __call__(self, x: numpy.ndarray) -> numpy.ndarray:
-        return x @ self.weights + self.constant
+        return raised(x, self.floor) @ self.weights + self.constant
 
 
 class LeftOut(NamedTuple):
@@ -48,7 +50,8 @@ def fit(pairs: Pairs, name: str | None = None) -> LearnedGate:
     x, weights, out = _rows(pairs), stakes(pairs), left_out(pairs)
     whole = lines(x, pairs.improved, weights)[out.penalty]
     constant = float(out.scale.weights[0] * whole.constant + out.scale.constant)
-    return LearnedGate.of(name or pairs.name, out.scale.weights * whole.weights, constant, out.log_odds, pairs)
+    line = (out.scale.weights * whole.weights, constant, whole.floor)
+    return LearnedGate.of(name or pairs.name, *line, out.log_odds, pairs)
 
 
 def left_out(pairs: Pairs) -> LeftOut:
@@ -96,7 +99,7 @@ def lines(x: numpy.ndarray, improved: numpy.ndarray, weights: numpy.ndarray) -> 
     for penalty in reversed(PENALTIES):
         found = regress(reduced, improved, weights, penalty, found)
         turned = components.directions @ found[:-1]
-        fitted[penalty] = Line(turned, float(found[-1] - components.mean @ turned))
+        fitted[penalty] = Line(turned, float(found[-1] - components.mean @ turned), components.floor)
     return fitted
 
 

@@ -13,6 +13,7 @@ from ..comparison import Interval
 from ..quoting import quoted
 from ..tensors import array
 from .about import About
+from .components import raised
 from .confidence import Confidence, confidence
 from .judge import Judge, check_same
 from .pairs import Pairs
@@ -30,7 +31,7 @@ SHOWN = tuple(range(0, 101, 5))
 class LearnedGate:
     """A gate fitted to N pairs; see `fitting.fit`.
 
-    weights (1 + F,), constant: of score and features, in the log odds of the risk.
+    weights (1 + F,), constant: of score and features, in the log odds of the risk. floor: what a lower score counts as.
     risks (N,): of the pairs, each by a fit that left its prompt out, ascending. improved (N,): whether the teacher's
     image was better. keys (N,): of the prompts. about: what the pairs were made with.
     """
@@ -38,6 +39,7 @@ class LearnedGate:
     name: str
     weights: numpy.ndarray
     constant: float
+    floor: float
     risks: numpy.ndarray
     improved: numpy.ndarray
     keys: numpy.ndarray
@@ -45,12 +47,13 @@ class LearnedGate:
 
     @classmethod
     def of(
-        cls, name: str, weights: numpy.ndarray, constant: float, log_odds: numpy.ndarray, pairs: Pairs
+        cls, name: str, weights: numpy.ndarray, constant: float, floor: float, log_odds: numpy.ndarray, pairs: Pairs
     ) -> "LearnedGate":
         """The gate with the left out pairs' log odds (N,), in their order."""
         risks = expit(log_odds)
         order = numpy.lexsort((pairs.seeds, pairs.keys, risks))
-        return cls(name, weights, constant, risks[order], pairs.improved[order], pairs.keys[order], pairs.about)
+        kept = (risks[order], pairs.improved[order], pairs.keys[order])
+        return cls(name, weights, constant, floor, *kept, pairs.about)
 
     def risk(self, scores: Any, features: numpy.ndarray | None) -> numpy.ndarray:
         """The probability that the teacher's image is better, (B,); an image's does not depend on its batch.
@@ -71,7 +74,7 @@ class LearnedGate:
                 f"the features of image {int(numpy.argmin(finite))} are not finite; check the image and the "
                 "estimator's weights"
             )
-        return expit((rows * self.weights).sum(1) + self.constant)
+        return expit((raised(rows, self.floor) * self.weights).sum(1) + self.constant)
 
     def threshold(self, k: float) -> float:
         """The risk above which the worst `k` percent lie; inf at k=0 (accept all), -inf at k=100 (reject all)."""
@@ -132,6 +135,7 @@ class LearnedGate:
         """The bytes of the gate's file; equal for gates of equal pairs."""
         arrays = {"weights": self.weights, "constant": numpy.array([self.constant]), "risks": self.risks}
         arrays |= {"improved": self.improved.astype(numpy.uint8), "keys": self.keys}
+        arrays |= {"floor": numpy.array([self.floor])}
         auc = {"value": self.auc.value, "low": self.auc.low, "high": self.auc.high}
         count, improved = self.count, int(self.improved.sum())
         return FORM.content(arrays, self.about, count=count, improved=improved, auc=auc, gains=self.gains)
@@ -147,19 +151,21 @@ class LearnedGate:
 
 
 def _arrays(file: Any) -> dict[str, Any]:
-    """The arrays of an `opened` gate's file; ValueError where they cannot be a gate's."""
+    """The arrays of an `opened` gate's file; ValueError where they cannot be a gate's. Old ones have no floor."""
     weights = array(file, "weights", "F64", (None,))
     [constant] = array(file, "constant", "F64", (1,))
+    [floor] = array(file, "floor", "F64", (1,)) if "floor" in {*file.keys()} else [-math.inf]
     risks = array(file, "risks", "F64", (None,))
     improved = array(file, "improved", "U8", risks.shape)
     keys = array(file, "keys", "U64", risks.shape)
     ordered = numpy.all(risks[1:] >= risks[:-1]) and len(risks) and 0 <= risks[0] <= risks[-1] <= 1
-    finite = numpy.isfinite(weights).all() and numpy.isfinite(constant) and len(weights)
+    finite = numpy.isfinite(weights).all() and numpy.isfinite(constant) and len(weights) and floor < math.inf
     if not (ordered and finite and {*numpy.unique(improved).tolist()} == {0, 1}):
         raise ValueError("numbers that are no gate's")
     return {
         "weights": weights,
         "constant": float(constant),
+        "floor": float(floor),
         "risks": risks,
         "improved": improved.astype(bool),
         "keys": keys,

@@ -14,7 +14,7 @@ from adaptive_diffusion.gate.components import MOST_COMPONENTS, Components
 from adaptive_diffusion.gate.confidence import rejection_interval
 from adaptive_diffusion.gate.fitting import fit, stakes
 from adaptive_diffusion.gate.judge import Judge
-from adaptive_diffusion.gate.learned import LearnedGate
+from adaptive_diffusion.gate.learned import FORM, LearnedGate
 from adaptive_diffusion.gate.logistic import regress
 from adaptive_diffusion.gate.pairs import Pairs
 from adaptive_diffusion.gate.ranking import area
@@ -221,6 +221,37 @@ def test_the_file_holds_all_of_it(gate, tmp_path):
     assert about["teacher"] == ABOUT.teacher.settings and about["features"] == "seen 6"
     assert about["auc"]["value"] == gate.auc.value and about["gains"] == gate.gains
     assert path.stat().st_size < 10_000
+
+
+def test_the_lowest_tenth_of_the_scores_count_as_equal(gate):
+    fresh = made(400, seed=4)
+    assert gate.floor == numpy.percentile(made().scores, 10, method="higher")
+    low = fresh.scores < gate.floor
+    lower, raised = fresh.scores - 50 * low, numpy.maximum(fresh.scores, gate.floor)
+    assert low.any() and (gate.risk(lower, fresh.features) == gate.risk(raised, fresh.features)).all()
+    higher = gate.risk(raised + 0.1, fresh.features)
+    assert (higher < gate.risk(raised, fresh.features)).all()
+
+
+def test_failed_images_however_low_their_scores_change_no_other_risk():
+    pairs = made()
+    far = numpy.where(pairs.scores < numpy.percentile(pairs.scores, 10), -1e4, 0) + pairs.scores
+    one, other = fit(pairs), fit(replace(pairs, scores=far, teacher_scores=pairs.teacher_scores - pairs.scores + far))
+    fresh = made(400, seed=4)
+    usual = fresh.scores > numpy.percentile(pairs.scores, 12)
+    risks = [each.risk(fresh.scores, fresh.features)[usual] for each in (one, other)]
+    assert numpy.abs(risks[0] - risks[1]).max() < 0.03
+
+
+def test_a_file_from_before_there_was_a_floor_is_read_as_it_was(gate, tmp_path):
+    arrays = {"weights": gate.weights, "constant": numpy.array([gate.constant]), "risks": gate.risks}
+    arrays |= {"improved": gate.improved.astype(numpy.uint8), "keys": gate.keys}
+    path = tmp_path / "kept.safetensors"
+    path.write_bytes(FORM.content(arrays, gate.about))
+    loaded, fresh = LearnedGate.load(path), made(400, seed=4)
+    rows = numpy.column_stack([fresh.scores, fresh.features.astype(float)])
+    expected = 1 / (1 + numpy.exp(-(rows @ gate.weights + gate.constant)))
+    assert loaded.risk(fresh.scores, fresh.features) == pytest.approx(expected, abs=1e-12)
 
 
 def test_scores_of_something_else_are_refused(gate):
