@@ -56,9 +56,8 @@ def _distilled(method: str, *options: str, **graded: Any) -> Student:
 
 STUDENTS = {
     "add": _distilled("add", "--steps", "220", bars=((1, 0.85),)),
-    "without": _distilled("add", "--steps", "180"),
     "adversary": _distilled(
-        *("add", "--steps", "180", "--features", "teacher"), bars=((1, 0.80), (4, 0.92)), against="without"
+        *("add", "--steps", "220", "--features", "teacher"), bars=((1, 0.80), (4, 0.92)), against="add"
     ),
     "lcm": _distilled("lcm", "--steps", "180", "--guidance", "1.5", "3", cfg=2.0, bars=((1, 0.75), (4, 0.90))),
     "lora": _distilled("lcm-lora", "--steps", "280", bars=((1, 0.60),)),
@@ -143,7 +142,7 @@ def grades(folder: Path, steps: int, cfg: float, count: int) -> tuple[numpy.ndar
 
 
 def rows(name: str, base: Path, more: Sequence[str], count: int) -> Iterator[str]:
-    """Lines of the table: each number of steps, and its difference to the student that is made the same without."""
+    """Lines of the table: each number of steps, and its difference to the student that it is against."""
     student = STUDENTS[name.split("-")[0]]
     encoding, learning = make(name, student, base, more)
     for steps in student.steps:
