@@ -13,7 +13,7 @@ from presets_in_graphs import unlike
 from workflows import BLUEPRINTS, WORKFLOWS
 from workflows.numbered import ids, notes, numbered, places
 from workflows.saved import FROM_OUTSIDE, differences, named_values, nodes_of, queued, subgraph_of
-from workflows.stand_ins import make_input, make_models
+from workflows.stand_ins import make_input, make_models, make_student
 
 from .conftest import PACK, nodes
 from .tools import module
@@ -40,12 +40,15 @@ def stand_ins(booted):
     files = {file for made in EVERY for file in made.models}
     make_models(booted / "models", files)
     make_input(booted / "input")
+    own = make_student(booted)
     listings = folder_paths.folder_names_and_paths
     with pytest.MonkeyPatch.context() as patch:
         for folder in {file.directory for file in files}:
             paths, extensions = listings[folder]
             patch.setitem(listings, folder, ([*paths, str(booted / "models" / folder)], extensions))
         yield
+    for file in own:
+        file.unlink()
     folder_paths.filename_list_cache.clear()
 
 

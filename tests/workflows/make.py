@@ -29,7 +29,7 @@ from workflows.layout import lay_out, overlaps  # noqa: E402
 from workflows.numbered import ids, notes, numbered  # noqa: E402
 from workflows.parts import Workflow  # noqa: E402
 from workflows.saved import Saved, differences, queued  # noqa: E402
-from workflows.stand_ins import make_input, make_models  # noqa: E402
+from workflows.stand_ins import make_input, make_models, make_student  # noqa: E402
 
 EXAMPLES, SUBGRAPHS = PACK / "example_workflows", PACK / "subgraphs"
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
@@ -50,6 +50,7 @@ def main() -> int:
         base = Path(folder)
         make_models(base / "models", {file for each in (*WORKFLOWS, *BLUEPRINTS) for file in each.models})
         make_input(base / "input")
+        make_student(base)
         with serving(comfy, str(comfyui_python(comfy)), base, "--disable-api-nodes") as client:
             wrong = [*make_all(client, options.names), *look_again(client, options)]
     print("\n".join(wrong) or "all well")

@@ -39,7 +39,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Workflow:
-    """An example. runs: it needs no file that the pack does not bring.
+    """An example. runs: it needs no file that the pack or a command of its own does not bring.
 
     shown: the node whose picture is the thumbnail. card: without one, the diagram that is.
     preset: whose settings it has.
