@@ -7,6 +7,7 @@ ComfyUI has no public call that gives them alike for all types of CLIP, so this 
 from collections.abc import Sequence
 from typing import Any
 
+import comfy.model_management
 import torch
 
 from ..adaptive_diffusion.estimators.vlm.digests import sampled_digest, sized
@@ -59,14 +60,21 @@ class ClipNetwork:
         return head(hidden) if head is not None else self.transformer.logits(hidden[:, None])[:, 0]
 
     def memory(self, height: int, width: int, questions: int, tokens: int) -> int:
-        """Bytes that judging an image of this size, in pixels, takes beside the weights."""
+        """Bytes that judging an image of this size, in pixels, takes beside the weights.
+
+        Without torch's own attention ComfyUI holds the scores of all pairs of tokens; weights are cast to float32.
+        """
         config, visual = self.transformer.model.config, self.transformer.visual
         patches = height * width // visual.patch_size**2
         total = patches // visual.spatial_merge_unit + tokens
-        seeing = patches * 12 * visual.hidden_size
-        reading = total * (8 * config.hidden_size + 3 * config.intermediate_size) + 3 * total**2
-        cast = max(config.vocab_size, 2 * config.intermediate_size) * config.hidden_size
-        return 4 * (max(seeing, reading) + cast + 6 * questions * config.vocab_size)
+        squares = 0 if comfy.model_management.pytorch_attention_enabled() else 3
+        seeing = patches * (12 * visual.hidden_size + 7 * 3 * visual.patch_size**2)
+        seeing += squares * visual.blocks[0].attn.num_heads * patches**2
+        reading = total * (8 * config.hidden_size + 3 * config.intermediate_size)
+        reading += (3 + squares * config.num_attention_heads) * total**2
+        largest = max(config.vocab_size, 2 * config.intermediate_size) * config.hidden_size
+        cast = 0 if self.dtype == "float32" else largest
+        return 4 * (max(seeing, reading) + cast + 8 * questions * config.vocab_size)
 
     @property
     def _device(self) -> torch.device:

@@ -1,6 +1,7 @@
 """A text encoder of ComfyUI as a judge, against transformers on the same tiny random weights."""
 
 import importlib
+import itertools
 import json
 import math
 
@@ -279,5 +280,41 @@ def test_a_table_of_other_questions_or_weights_is_refused(comfy_app, clip, tmp_p
     assert error.startswith(
         f"Threshold Gate: table 'mine' was made for the estimator {own.name}, but the scores are of"
     )
+    for rule in ("TEMPLATE", "RULE"):
+        with monkeypatch.context() as patch:
+            patch.setattr(module("adaptive_diffusion.estimators.vlm.judge"), rule, "of another version")
+            comfy_app.give.update(clip=tiny_clip(weights(tiny_model())))
+            assert f"was made for {own.name} with the weights {own.weights}, but the scores" in comfy_app.fails(used)
     comfy_app.give.update(clip=tiny_clip(weights(tiny_model(seed=2))))
     assert f"was made for {own.name} with the weights {own.weights}, but the scores" in comfy_app.fails(used)
+
+
+def peak(work) -> int:
+    """The most bytes that were held at once of those that torch allocated meanwhile."""
+    with torch.autograd.profiler.profile(profile_memory=True) as profile:
+        work()
+    moments = [each for each in profile.kineto_results.events() if each.name() == "[memory]"]
+    held = itertools.accumulate(each.nbytes() for each in sorted(moments, key=lambda each: each.start_ns()))
+    return max(held)
+
+
+@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("fused", [True, False], ids=["fused", "basic"])
+@pytest.mark.parametrize("height,width,questions", [(1024, 1024, 0), (224, 224, 0), (512, 384, 16)])
+def test_core_is_asked_for_the_memory_that_judging_takes(model, monkeypatch, height, width, questions, fused, stored):
+    monkeypatch.setattr(comfy.model_management, "pytorch_attention_enabled", lambda: fused)
+    made = hosted(
+        tiny_clip({name: weight.to(stored) for name, weight in weights(model).items()}),
+        "\n".join(f"Is it {i}?" for i in range(questions)),
+    )
+    image, asked = picture(height, width), []
+    made.score(image, [WORDS])
+    own = comfy.model_management.load_models_gpu
+    monkeypatch.setattr(
+        comfy.model_management,
+        "load_models_gpu",
+        lambda models, memory_required=0, **more: (asked.append(memory_required), own(models, memory_required, **more)),
+    )
+    taken = peak(lambda: made.score(image.clone(), [WORDS]))
+    [needed] = asked
+    assert taken <= needed <= 6 * taken

@@ -82,6 +82,13 @@ def test_the_score_is_the_log_odds_of_yes_and_checks_are_means_by_weight(model, 
     assert answered(scores.pick([1])) == answered(scores)[1:]
 
 
+@pytest.mark.parametrize("mark", ["?", "\uff1f", "\u061f"])
+def test_a_check_may_be_asked_with_the_question_mark_of_its_script(mark):
+    [check] = Questions.read(checks=f"\u624b\u753b\u5f97\u5bf9\u5417{mark} | hands | 2").checks
+    assert (check.name, check.weight) == ("hands", 2.0)
+    assert check.question == f"\u624b\u753b\u5f97\u5bf9\u5417{mark} Please answer Yes or No."
+
+
 def test_the_processor_is_not_asked_to_resize(judge):
     """Its own resize depends on what is installed."""
     small, large = images(1), resized(images(1)).movedim(1, -1) / 255

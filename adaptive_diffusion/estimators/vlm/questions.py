@@ -11,6 +11,7 @@ from ...quoting import quoted
 PROMPT = "{prompt}"
 REFERENCE = 'Does this figure show "{prompt}"? Please answer Yes or No.'
 REQUEST = " Please answer Yes or No."
+QUESTION_MARKS = ("?", "\N{FULLWIDTH QUESTION MARK}", "\N{ARABIC QUESTION MARK}")
 MOST_CHECKS = 32
 
 
@@ -74,7 +75,7 @@ class Questions:
 def _read(line: str) -> Check:
     question, *fields = (part.strip() for part in line.split("|"))
     check_text(line)
-    if "?" not in question:
+    if not any(mark in question for mark in QUESTION_MARKS):
         raise ValueError(
             f"the check {quoted(line.strip())} has no question mark; write a yes/no question such as "
             "'Are both hands drawn rightly? | hands | 2'"
@@ -85,7 +86,7 @@ def _read(line: str) -> Check:
         raise ValueError(
             f"the check {quoted(line.strip())} has more than a name and a weight behind its question; write one of each"
         )
-    asked = question + REQUEST if question.endswith("?") else question
+    asked = question + REQUEST if question.endswith(QUESTION_MARKS) else question
     return Check(names[0] if names else question, asked, _weight(weights[0], line) if weights else 1.0)
 
 
