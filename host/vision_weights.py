@@ -13,7 +13,6 @@ import torch
 from ..adaptive_diffusion.estimators import weights
 from ..adaptive_diffusion.quoting import unquoted
 
-LACKING = "the file of this text encoder does not hold {}; load one that does"
 PREFIXES = {"model.language_model.": "model.", "model.visual.": "visual.", "lm_head.": "model.lm_head."}
 LOADED_BY = getattr(comfy.sd, "load_clip_model_patcher", None)
 LOOKED_AT = 64  # numbers of each weight
@@ -24,14 +23,18 @@ def check_weights(patcher: Any, network: torch.nn.Module) -> None:
     held = _held(patcher)
     for name, weight in _weights(network):
         if weight is None or (held and name not in held):
-            raise ValueError(LACKING.format(_part(name)))
+            raise _lacking(name)
         numbers = _some(getattr(weight, "_qdata", weight.detach()))
         if not numbers.isfinite().all():
             raise ValueError(
                 f"the file of this text encoder has weights that are not finite: {_part(name)}; load a whole one"
             )
         if weight.ndim > 1 and (numbers == numbers[0]).all():
-            raise ValueError(LACKING.format(_part(name)))
+            raise _lacking(name)
+
+
+def _lacking(name: str) -> ValueError:
+    return ValueError(f"the file of this text encoder does not hold {_part(name)}; load one that does")
 
 
 def _weights(network: torch.nn.Module) -> Iterator[tuple[str, Any]]:
