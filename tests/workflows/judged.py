@@ -2,6 +2,7 @@
 
 from . import models
 from .parts import (
+    BLUE,
     PROMPT,
     YELLOW,
     Box,
@@ -56,4 +57,41 @@ NAMED_CHECKS = Workflow(
     models=(models.SDXL, models.LIGHTNING, models.QWEN3_VL),
     card=(LIGHTNING_BOX, Box("Judge", "Qwen3-VL, with named checks"), TEACHER_BOX),
 )
-WORKFLOWS = (NAMED_CHECKS,)
+BETTER_JUDGE = Workflow(
+    "Adaptive better judge",
+    {
+        **prompt_node(FOX),
+        **with_lora(models.LIGHTNING),
+        **empty(1024),
+        **drawn(["lora", 0], VAE, **EULER),
+        "preview": node("PreviewImage", "What is calibrated", images=["student_images", 0]),
+        "vision": node("CLIPLoader", "Text encoder that sees", clip_name=models.QWEN3_VL.name, type="krea2"),
+        "judge": node("AdaptiveVisionJudge", "Only while calibrating", clip=["vision", 0]),
+        "estimator": node("AdaptiveLoadEstimator", "Ever after", estimator=models.IMAGE_REWARD.name),
+        "prompts": node("AdaptiveLoadPrompts", count=300),
+        "calibrate": node(
+            "AdaptiveCalibrateGate",
+            model=["lora", 0],
+            clip=["checkpoint", 1],
+            vae=VAE,
+            estimator=["estimator", 0],
+            student=["student", 1],
+            prompts=["prompts", 0],
+            teacher_model=["checkpoint", 0],
+            teacher_clip=["checkpoint", 1],
+            teacher_negative=["negative", 0],
+            judge=["judge", 0],
+            name="my gate of a better judge",
+        ),
+    },
+    (
+        about("note:better judge", "prompt"),
+        student_group(*STUDENT_COLUMNS),
+        Group("Teacher's prompt", BLUE, (("negative",),)),
+        Group("Judges", YELLOW, (("vision", "judge"), ("estimator", "prompts"))),
+        Group("Gate", YELLOW, (("preview",), ("calibrate",))),
+    ),
+    models=(models.SDXL, models.LIGHTNING, models.QWEN3_VL, models.IMAGE_REWARD),
+    card=(Box("Judge", "Qwen3-VL, once"), Box("Gate", "learns what it prefers"), Box("Ever after", "ImageReward")),
+)
+WORKFLOWS = (NAMED_CHECKS, BETTER_JUDGE)
