@@ -286,7 +286,7 @@ def test_what_cannot_be_together_is_one_sentence(place, capsys, case):
     ("options", "told"),
     [
         (["--comfyui-python=nowhere"], "there is no Python at 'nowhere'; name the one that runs ComfyUI"),
-        (["--comfyui-options='--cpu"], "ComfyUI's options are \"'--cpu\" (No closing quotation); close the quotes"),
+        (["--comfyui-options='--cpu"], "ComfyUI's options are ''--cpu' (No closing quotation); close the quotes"),
         (["--comfyui-options=--fails"], "ended before it answered (its last line: no torch here); see that it starts"),
     ],
 )
