@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ..quoting import quoted
 from .drawing import TRIES, Make, Progress, attempt, heard
+from .extra import installed
 from .sharded import ShardedRun
 
 LOCAL = "local"
@@ -64,8 +65,9 @@ def connected(address: str, workers: int | None) -> Iterator[int]:
         os.environ.update(_OF_THIS_MACHINE)
     else:
         _check_answers(address)
-    import ray
-    import ray.data
+    with installed():
+        import ray
+        import ray.data
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     quiet = {"log_to_driver": False, "logging_level": "error", "include_dashboard": False}

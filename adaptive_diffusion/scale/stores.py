@@ -7,6 +7,7 @@ from typing import Any
 
 from ..files import write_atomically, write_new, writing
 from ..quoting import quoted, unquoted
+from .extra import installed
 
 TRIES, PAUSE = 4, 0.5
 
@@ -132,10 +133,13 @@ def open_store(place: str) -> Store:
     """The folder or, by an address such as s3://bucket/run, the place of an object store; ValueError for a bad one."""
     if "://" not in place:
         return Folder(Path(place))
+    with installed():
+        return _bucket(place)
+
+
+def _bucket(place: str) -> Bucket:
     try:
         return Bucket(place)
-    except ImportError as error:
-        raise ValueError(f"{error.name} is not installed; run: pip install 'adaptive-diffusion[cluster]'") from error
     except (ValueError, OSError) as error:
         reason = unquoted(str(error).partition("\n")[0])
         raise ValueError(

@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from comfy_server import prepared
 from graphs import adaptive_graph, changed, demo_prompts, node
@@ -70,18 +71,22 @@ def comfyuis(base: Path) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="this system does not list its processes")
 def test_two_servers_one_of_them_killed_draw_what_one_draws(files, base, tmp_path):
     subprocess.run(words(files, base, tmp_path / "one"), check=True)
-    killed = []
+    killed, listening = [], set()
 
     def kill() -> None:
         while len([*(tmp_path / "two").glob("unit-*.tar")]) < 2:
             time.sleep(0.05)
-        killed.append(comfyuis(base)[0])
+        processes = [psutil.Process(number) for number in comfyuis(base)]
+        every = [each for process in processes for each in process.net_connections()]
+        listening.update(each.laddr.ip for each in every if each.status == psutil.CONN_LISTEN)
+        killed.append(processes[0].pid)
         os.kill(killed[0], 9)
 
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     subprocess.run(words(files, base, tmp_path / "two", "--workers=2"), check=True)
-    assert killed and run_in(tmp_path / "two").missing() == run_in(tmp_path / "two").failed() == []
+    assert killed and listening == {"127.0.0.1"}
+    assert run_in(tmp_path / "two").missing() == run_in(tmp_path / "two").failed() == []
     assert len({*pictures(tmp_path / "two")}) == PROMPTS
     assert verdicts(tmp_path / "two") == verdicts(tmp_path / "one")
     rejected = [verdict for *_, verdict in verdicts(tmp_path / "two")].count("rejected")

@@ -195,6 +195,26 @@ def test_a_killed_master_takes_its_servers_along_and_the_same_command_goes_on(pl
     assert place.colours() == [3 + i for i in range(10)]
 
 
+def test_workers_on_ray_draw_all_and_one_that_is_killed_takes_its_server_along(place):
+    place.prompts([*PROMPTS[:3], "slow", *PROMPTS[4:]])
+    seen = []
+
+    def kill() -> None:
+        assert patiently(lambda: list(place.inputs.glob("*000000002.jsonl")), 200)
+        worker_of = {each.pid: each.parent() for each in place.servers()}
+        for pid, parent in worker_of.items():
+            parent.kill()
+            seen.append(pid)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    place.run("--cluster", "--workers=1")
+    thread.join()
+    assert len(seen) == 1 and not psutil.pid_exists(seen[0])
+    assert place.colours() == [3 + i for i in range(10)]
+    assert patiently(lambda: not place.left()), place.left()
+
+
 def test_a_prompt_that_ends_its_server_three_times_is_recorded_and_the_others_are_drawn(place, capsys):
     place.prompts([*PROMPTS[:4], "die", *PROMPTS[5:]])
     place.run("--workers=2")

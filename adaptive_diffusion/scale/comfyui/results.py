@@ -22,7 +22,7 @@ def pictures(outputs: Outputs, count: int, node: str | None) -> list[Mapping[str
     """
     shown = {key: output["images"] for key, output in outputs.items() if output.get("images")}
     if node is None:
-        saved = {key: images for key, images in shown.items() if all(each["type"] == SAVED for each in images)}
+        saved = {key: images for key, images in shown.items() if all(each.get("type") == SAVED for each in images)}
         node = _only(saved or shown)
     if len(found := shown.get(node, [])) != count:
         raise ValueError(

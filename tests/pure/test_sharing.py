@@ -1,0 +1,95 @@
+"""The commands by which several processes draw one run, and what they say of what cannot be."""
+
+import os
+import sys
+
+import pytest
+
+from adaptive_diffusion import __main__
+from adaptive_diffusion.bundled import TABLES
+from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.scale import sharded, stores
+from adaptive_diffusion.standalone import runs
+
+PROMPTS = [f"a {colour} circle on sky" for colour in ("red", "green", "blue", "yellow", "purple")]
+QUICK = ["--student-steps=1", "--teacher-steps=1", "--unit=2", "--batch=2"]
+
+
+@pytest.fixture
+def generate(tmp_path):
+    (tmp_path / "prompts.txt").write_text("\n".join(PROMPTS))
+
+    def command(out: str, *words: str) -> None:
+        own = [f"--prompts={tmp_path / 'prompts.txt'}", f"--out={tmp_path / out}", *QUICK]
+        __main__.main(["generate", *own, *words])
+
+    return command
+
+
+def sentence(capsys, command, *words) -> str:
+    with pytest.raises(SystemExit):
+        command(*words)
+    return capsys.readouterr().err.strip().splitlines()[-1].removeprefix("error: ")
+
+
+def content(folder) -> dict:
+    records = [{**record, "seconds": None} for record in runs.read(folder)]
+    return {path.name: path.read_bytes() for path in folder.glob("*.png")} | {"records": records}
+
+
+def test_shares_collect_to_what_one_process_draws_whatever_the_clocks_say(generate, tmp_path):
+    generate("one")
+    generate("shards", "--shard=2/2")
+    for number, path in enumerate(sorted((tmp_path / "shards").iterdir())):
+        os.utime(path, (4e9 * (number % 2),) * 2)
+    generate("shards", "--shard=1/2")
+    generate("shards", "--shard=1/1")
+    __main__.main(["collect", str(tmp_path / "shards"), f"--out={tmp_path / 'out'}"])
+    assert content(tmp_path / "out") == content(tmp_path / "one")
+    assert any(record["verdict"] != "accepted" for record in runs.read(tmp_path / "out"))
+
+
+def test_a_table_that_is_changed_during_the_run_is_told_and_nothing_is_drawn(generate, tmp_path, capsys):
+    table = PercentileTable.load(TABLES / "Demo.json")
+    path = tmp_path / "mine.json"
+    table.save(path)
+    generate("shards", "--shard=1/2", f"--table={path}")
+    changed = PercentileTable.from_scores("mine", [score + 1 for score in table.scores], table.estimator)
+    changed.save(path)
+    told = sentence(capsys, generate, "shards", "--shard=2/2", f"--table={path}")
+    assert "has threshold" in told and told.endswith("choose another folder, or the same settings to go on with it")
+    assert sharded.existing(stores.Folder(tmp_path / "shards")).missing() == [1]
+
+
+def test_a_dry_run_says_what_would_be_drawn_and_leaves_no_trace(generate, tmp_path, capsys):
+    generate("shards", "--shard=1/2", "--dry-run")
+    told = capsys.readouterr().out.strip()
+    assert told == f"5 images in 3 units of 2; 3 of them, in 2 units, would be drawn into {tmp_path / 'shards'}"
+    assert not (tmp_path / "shards").exists()
+
+
+WRONG = {
+    "a dry run of no shards": (["--dry-run"], "--dry-run says what would be drawn into shards; give --shard 1/1, or"),
+    "split without a cluster": (["--split"], "--split gives student and teacher to different workers of a --cluster"),
+    "split without a teacher": (["--split", "--cluster", "--k=0"], "--split gives student and teacher to different"),
+    "no share": (["--shard=3/2"], "--shard is '3/2'; write 1/8 to 8/8 for eight processes"),
+    "no store": (["--shard=1/1", "--out=nowhere://a"], "'nowhere://a' cannot be opened"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_is_one_sentence(generate, capsys, case):
+    words, told = WRONG[case]
+    assert sentence(capsys, generate, "out", *words).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("library", "words"),
+    [("ray", ["--cluster"]), ("pyarrow", ["--shard=1/1", "--out=s3://bucket/run"])],
+)
+def test_a_missing_library_is_one_sentence(generate, capsys, monkeypatch, library, words):
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    told = sentence(capsys, generate, "out", *words)
+    assert told == f"{library} is not installed; run: pip install 'adaptive-diffusion[cluster]'"
