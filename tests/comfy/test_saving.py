@@ -101,6 +101,31 @@ def test_images_of_another_number_are_refused_before_anything_is_saved(tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_bad_places_are_one_sentence(tmp_path, monkeypatch):
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "get_output_directory", lambda: str(tmp_path / "output"))
+    given = {"images": [pictures(1)], "decision": gate(scores(1.0), k=0.0)[0].args[0]}
+    for prefix in ("../x", "/x", "a/../../x"):
+        with pytest.raises(ValueError) as refused:
+            execute("AdaptiveSaveImages", **given, filename_prefix=[prefix])
+        told = f"Adaptive Save: filename_prefix '{prefix}' leads out of the output folder; choose a name in it"
+        assert str(refused.value) == told
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "output").write_text("no folder")
+    with pytest.raises(ValueError, match="^Adaptive Save: '.*/output/x' cannot be written .*; look at its folder"):
+        execute("AdaptiveSaveImages", **given, filename_prefix=["x"])
+
+
+def test_without_a_prefix_the_verdicts_folders_lie_in_the_output_folder(tmp_path, monkeypatch):
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "get_output_directory", lambda: str(tmp_path))
+    decision = gate(scores(1.0), k=0.0)[0].args[0]
+    shown = execute("AdaptiveSaveImages", images=[pictures(1)], decision=decision, filename_prefix=[""])
+    assert [each["subfolder"] for each in shown.ui["images"]] == ["accepted"]
+
+
 def test_save_image_alone_takes_a_list_of_names_but_one_text_for_all(comfy_app, output):  # noqa: F811
     """What ComfyUI's own node can do: this is why there is one of ours."""
     graph = {
