@@ -1,11 +1,12 @@
 """What Threshold Gate finds: verdicts by a table, a learned gate, a threshold or by hand, and how they are told."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from ..adaptive_diffusion.gate.confidence import Confidence, reachable, shares_beside, unreachable
+from ..adaptive_diffusion.gate.corrections import corrected, read_corrections
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores
 from ..adaptive_diffusion.gate.gauge import Gauge, another_student, merits, sureness
 from ..adaptive_diffusion.gate.percentiles import THIS_RUN, PercentileTable
@@ -32,8 +33,10 @@ class Verdict(NamedTuple):
     promised: Sequence[str] = ()
 
 
-def judge(scores: Sequence[Any], students: Sequence[Student | None], following: bool, **given: Any) -> Verdict:
-    """The verdicts on all batches.
+def judge(
+    scores: Sequence[Any], students: Sequence[Student | None], following: bool, corrections: str, **given: Any
+) -> Verdict:
+    """The verdicts on all batches. corrections: those of a person, as `read_corrections` takes them.
 
     given: reject_indices, threshold_override, table, percentile_table and k; of each, one value serves all batches, or
     each has its own. One reject_indices counts the images of all batches. And keep_safe, one for all.
@@ -43,8 +46,9 @@ def judge(scores: Sequence[Any], students: Sequence[Student | None], following: 
     running = None
     if following and any(rule.table for rule in found):
         found, running = _followed(judged, found)
-    decisions = [rule.decide(decision) for decision, rule in zip(judged, found, strict=True)]
-    warnings = [*_warnings(judged, found), *advice(_across_prompts(judged, found))]
+    by_person = read_corrections(corrections)
+    decisions = [corrected(rule.decide(each), by_person) for each, rule in zip(judged, found, strict=True)]
+    warnings = [*_warnings(judged, found), *_uncorrected(judged, by_person), *advice(_across_prompts(judged, found))]
     if running:
         return Verdict(decisions, warnings, running=running)
     promise, promised = common([rule.promise for rule in found]), _promised(found)
@@ -97,6 +101,12 @@ def _followed(judged: Verdicts, found: Sequence[Rule]) -> tuple[list[Rule], Runn
 def _warnings(judged: Verdicts, found: Sequence[Rule]) -> list[str]:
     pairs = [(rule.table, each.student) for rule, each in zip(found, judged, strict=True) if rule.table]
     return list(dict.fromkeys(told for table, student in pairs for told in warnings_of(table, [student])))
+
+
+def _uncorrected(judged: Verdicts, by_person: Mapping[str, bool]) -> list[str]:
+    if not by_person or all(decision.scores.digests for decision in judged):
+        return []
+    return ["corrections belong to images, which numbers alone do not know; link Quality Score's scores to use them"]
 
 
 def _across_prompts(judged: Verdicts, found: Sequence[Rule]) -> list[str]:
@@ -166,9 +176,11 @@ def summary(verdict: Verdict) -> str:
     side = "over a risk of" if any(decision.risks for decision in verdict.decisions) else "under"
     under = f" {side} {threshold:.3f}" if math.isfinite(threshold) else ""
     sure = f", {verdict.sure}" if verdict.sure else ""
+    hands = sum(len(decision.corrected) for decision in verdict.decisions)
+    corrections = f", {hands} of the verdicts corrected" if hands else ""
     follows = [str(verdict.running)] if verdict.running else []
     told = [*follows, *verdict.promised, *verdict.warnings]
-    return "\n".join([f"{rejected} of {images} rejected{under}{sure}", *told])
+    return "\n".join([f"{rejected} of {images} rejected{under}{sure}{corrections}", *told])
 
 
 def threshold_of(verdict: Verdict) -> float:
@@ -193,6 +205,8 @@ def payload(verdict: Verdict) -> dict[str, Any]:
         "warnings": list(verdict.warnings),
         "risks": [list(decision.risks) for decision in decisions],
         "promise": _told_promise(verdict),
+        "digests": [list(decision.scores.digests) for decision in decisions],
+        "corrected": [list(decision.corrected) for decision in decisions],
     }
 
 

@@ -17,9 +17,8 @@ def behind(hidden: Any, inputs: Iterable[str]) -> set[str] | None:
     """
     if not hidden or not hidden.dynprompt:
         return None
-    own = hidden.dynprompt.get_node(hidden.unique_id)["inputs"]
     found: set[str] = set()
-    waiting = _sources(own[name] for name in inputs if name in own)
+    waiting = sources(hidden.dynprompt, hidden.unique_id, inputs)
     while waiting:
         name = waiting.pop()
         if name not in found and hidden.dynprompt.has_node(name):
@@ -28,6 +27,28 @@ def behind(hidden: Any, inputs: Iterable[str]) -> set[str] | None:
             unasked = _unasked(node, hidden.dynprompt)
             waiting += _sources(value for name, value in node["inputs"].items() if name not in unasked)
     return found
+
+
+def ancestors(graph: Any, names: Iterable[str]) -> set[str]:
+    """Ids of all nodes that these depend on in a dynprompt, whoever asks for them."""
+    found: set[str] = set()
+    waiting = [source for name in names for source in sources(graph, name)]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and graph.has_node(name):
+            found.add(name)
+            waiting += sources(graph, name)
+    return found
+
+
+def sources(graph: Any, name: str, inputs: Iterable[str] | None = None) -> list[str]:
+    """Ids of the nodes that are linked to these inputs of a node, or to any."""
+    own = graph.get_node(name)["inputs"]
+    return _sources(own[each] for each in (own if inputs is None else inputs) if each in own)
+
+
+def class_of(graph: Any, name: str) -> str:
+    return graph.get_node(name)["class_type"]
 
 
 def _sources(values: Iterable[Any]) -> list[str]:

@@ -28,6 +28,8 @@ def describe(
 ) -> tuple[Entries, list[SheetRow]]:
     """The record, and the rows of the sheet for the first MOST_SHOWN, in the order of the images, however batched.
 
+    An entry also tells whether a person `corrected` the gate's verdict.
+
     images, finals: the student's, and what came out. scores: of all rejected images, or of all images; one None where
     nothing is linked. nodes: the teachers and merges that count. ValueError where counts do not match.
     """
@@ -40,7 +42,8 @@ def describe(
         )
     entries: Entries = []
     for decision, values in zip(decisions, _scores(decisions, scores), strict=True):
-        entries += record(decision, (), values, teacher_steps or None, len(entries), nodes)
+        told = record(decision, (), values, teacher_steps or None, len(entries), nodes)
+        entries += [{**entry, "corrected": i in decision.corrected} for i, entry in enumerate(told)]
     return entries, [_row(*each) for each in islice(zip(entries, *pictures, strict=True), MOST_SHOWN)]
 
 

@@ -4,6 +4,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..adaptive_diffusion.gate.decision import GateDecision, QualityScores, decide
@@ -12,8 +13,8 @@ from ..adaptive_diffusion.gate.learned import LearnedGate
 from ..adaptive_diffusion.gate.percentiles import THIS_RUN, PercentileTable
 from ..adaptive_diffusion.gate.promise import Promise
 from ..adaptive_diffusion.gate.verdicts import Verdicts
-from ..adaptive_diffusion.quoting import quoted
-from .files.tables import gauge_path, is_gate, load_gauge
+from ..adaptive_diffusion.quoting import listed, quoted
+from .files.tables import gauge_path, gauges, is_gate, load_gauge
 
 
 class Rule(NamedTuple):
@@ -90,8 +91,24 @@ def _at(scores: QualityScores, table: Gauge, name: str, k: float | Promise) -> R
     if isinstance(k, Promise):
         return Rule(name, threshold=k.threshold, table=table, risks=risks, promise=k)
     if name == THIS_RUN and len(merits(table)) == 1 and 0 < k < 100:
-        raise ValueError(f"'{THIS_RUN}' has one score alone, which has no percentiles; choose a calibrated table")
+        raise ValueError(
+            f"'{THIS_RUN}' has one score alone, which has no percentiles; choose a calibrated table{_fitting(scores)}"
+        )
     return Rule(name, threshold=table.threshold(k), k=k, table=table, risks=risks)
+
+
+def _fitting(scores: QualityScores) -> str:
+    """The tables and gates that judge such scores, for the end of a sentence."""
+    names = [name for name, path in gauges().items() if _fits(path, scores)]
+    return f" of this estimator: {listed(names)}" if names else ", such as Calibrate makes"
+
+
+def _fits(path: Path, scores: QualityScores) -> bool:
+    try:
+        measured(load_gauge(path), scores)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _by_hand(judged: Verdicts, texts: Sequence[str]) -> list[tuple[int, ...] | None]:

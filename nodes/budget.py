@@ -42,13 +42,6 @@ class Budget(AdaptiveNode):
                 StudentInfoLink.Input(
                     "student", optional=True, tooltip="From Student Sample or Best of N: what its images really took."
                 ),
-                io.Float.Input(
-                    "k",
-                    optional=True,
-                    advanced=True,
-                    extra_dict={"forceInput": True},
-                    tooltip="Link a k to be told what it costs; `average` is then not used.",
-                ),
                 io.Combo.Input(
                     "sampler_name",
                     options=sampler_names(),
@@ -63,6 +56,13 @@ class Budget(AdaptiveNode):
                     optional=True,
                     advanced=True,
                     tooltip="Whether the teacher has a negative. Samplers that end in cfg_pp evaluate it at cfg 1 too.",
+                ),
+                io.Float.Input(
+                    "k",
+                    optional=True,
+                    advanced=True,
+                    extra_dict={"forceInput": True},
+                    tooltip="Link a k to be told what it costs; `average` is then not used.",
                 ),
             ],
             outputs=[

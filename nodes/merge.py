@@ -7,6 +7,7 @@ from ..host.graph import behind
 from ..host.holding import put_away
 from ..host.merging import METHODS, Size, merge
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, node_id, unevaluated
+from ..host.savings import tell_savings
 from ..host.shown import show_text
 
 STUDENT_SIZE, EXPLICIT_SIZE = "student", "width x height"
@@ -76,7 +77,9 @@ class Merge(AdaptiveNode):
             show_text(cls.hidden, kept_instead(f"{broken} of {rejected} images"))
         for each in merged:
             put_away(each.decision, each.batch, range(len(each.decision)))
-        return io.NodeOutput([each.batch for each in merged], [each.decision for each in merged])
+        decisions = [each.decision for each in merged]
+        tell_savings(cls.hidden, decisions, ["improved", "improved_scores"])
+        return io.NodeOutput([each.batch for each in merged], decisions)
 
 
 def _size_inputs() -> list[io.Input]:

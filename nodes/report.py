@@ -10,8 +10,9 @@ from ..adaptive_diffusion.sheet import ContactSheet, SheetRow
 from ..host.graph import behind
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, unevaluated
 from ..host.reporting import describe, footer, left_out
+from ..host.savings import tell_savings
 from ..host.shown import show_text
-from ..host.thumbnails import thumbnails
+from ..host.thumbnails import large, thumbnails
 
 
 class Report(AdaptiveNode):
@@ -68,11 +69,19 @@ class Report(AdaptiveNode):
         pixels = ContactSheet(rows, footer(entries)).pixels()
         if told := left_out(entries):
             show_text(cls.hidden, told)
-        shown = {"adaptive_report": entries, **_thumbnails(rows)}
+        savings = tell_savings(cls.hidden, decision, ["final_images", "final_scores"])
+        shown = {"adaptive_report": entries, **_thumbnails(rows), "adaptive_savings": [savings] if savings else []}
         return io.NodeOutput(pixels, json.dumps(entries, indent=1), ui=shown)
 
 
 def _thumbnails(rows: Sequence[SheetRow]) -> dict[str, list[str | None]]:
-    finals = thumbnails(torch.from_numpy(row.final) for row in rows)
-    students = thumbnails(torch.from_numpy(row.student) if row.rejected else None for row in rows)
-    return {"adaptive_thumbnails": finals, "adaptive_before": students}
+    """What came out, and what the student drew of the rejected ones: small, and large to look at closer."""
+    finals = [torch.from_numpy(row.final) for row in rows]
+    students = [torch.from_numpy(row.student) if row.rejected else None for row in rows]
+    shown, before = thumbnails(finals), thumbnails(students)
+    return {
+        "adaptive_thumbnails": shown,
+        "adaptive_before": before,
+        "adaptive_large": large(finals, shown),
+        "adaptive_large_before": large(students, before),
+    }

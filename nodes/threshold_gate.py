@@ -5,10 +5,12 @@ from comfy_api.latest import io
 from ..adaptive_diffusion.gate.cost import SAMPLERS
 from ..adaptive_diffusion.gate.percentiles import THIS_RUN
 from ..adaptive_diffusion.numeric import SAFE
+from ..host.clock import running_clock
 from ..host.files.outlines import outlines
 from ..host.files.tables import check_gauge, gauge_states
 from ..host.gate import judge, payload, summary, threshold_of
 from ..host.node import AdaptiveNode, DecisionLink, ScoresLink, StudentInfoLink, TableLink, node_id
+from ..host.savings import since_start
 from ..host.shown import show_text
 
 RULES = ("reject_indices", "threshold_override", "percentile_table", "table", "k")
@@ -49,17 +51,20 @@ class ThresholdGate(AdaptiveNode):
 
     @classmethod
     def fingerprint_inputs(cls, table, **_linked):
+        """ComfyUI asks before it runs any node of a prompt, so that is when its clock begins."""
+        running_clock()
         return gauge_states(table)
 
     @classmethod
-    def run(cls, scores, student=(None,), follow=False, **rules):
-        verdict = judge(scores, student, follow, **rules)
+    def run(cls, scores, student=(None,), follow=False, corrections="", **rules):
+        verdict = judge(scores, student, follow, corrections, **rules)
         decisions = verdict.decisions
         for outcome in (outcome for decision in decisions for outcome in decision.outcomes):
             outcome.entered(node_id(cls.hidden))
         show_text(cls.hidden, summary(verdict))
+        shown = {**payload(verdict), "savings": since_start()}
         any_rejected = any(decision.any_rejected for decision in decisions)
-        return io.NodeOutput(decisions, any_rejected, threshold_of(verdict), ui={"adaptive_gate": [payload(verdict)]})
+        return io.NodeOutput(decisions, any_rejected, threshold_of(verdict), ui={"adaptive_gate": [shown]})
 
 
 def _judging_inputs() -> list[io.Input]:
@@ -97,14 +102,6 @@ def _judging_inputs() -> list[io.Input]:
 
 def _advanced_inputs() -> list[io.Input]:
     return [
-        io.Float.Input(
-            "threshold_override",
-            optional=True,
-            advanced=True,
-            extra_dict={"forceInput": True},
-            tooltip="A score to use as the threshold, whatever the table and k say. A higher one rejects more. With a "
-            "learned gate chosen, a risk from 0 to 1; a higher one rejects less.",
-        ),
         io.String.Input(
             "reject_indices",
             default="",
@@ -134,5 +131,21 @@ def _advanced_inputs() -> list[io.Input]:
             tooltip="With a learned gate, in the place of k: of the images you keep, at most this share would have "
             "been improved, 95 % sure, for prompts like those it was fitted to. Lower sends more to the teacher; 0 is "
             "off.",
+        ),
+        io.String.Input(
+            "corrections",
+            default="",
+            optional=True,
+            advanced=True,
+            tooltip="The verdicts that you corrected by clicks on thumbnails: teacher or keep, and the image's digest. "
+            "They change no other verdict. Empty it to correct none.",
+        ),
+        io.Float.Input(
+            "threshold_override",
+            optional=True,
+            advanced=True,
+            extra_dict={"forceInput": True},
+            tooltip="A score to use as the threshold, whatever the table and k say. A higher one rejects more. With a "
+            "learned gate chosen, a risk from 0 to 1; a higher one rejects less.",
         ),
     ]

@@ -103,6 +103,7 @@ class GateDecision:
 
     rejected: positions in `scores`, ascending. threshold: of the scores, or of the risks where there are any; NaN where
     the verdicts were given by hand. risks: what a learned gate makes of each score, 0..1; empty where a score decided.
+    corrected: the positions whose verdict a person turned round.
     taken: the rejected positions whose improved image a merge took; None before one.
     outcomes: what became of each image, written by the nodes that follow; shared by all copies.
     """
@@ -116,6 +117,7 @@ class GateDecision:
     taken: tuple[int, ...] | None = None
     outcomes: tuple[Outcome, ...] = field(default=(), compare=False, repr=False)
     risks: tuple[float, ...] = ()
+    corrected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.outcomes:

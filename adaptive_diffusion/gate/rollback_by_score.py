@@ -27,6 +27,8 @@ class RollbackByScore:
     def __call__(self, score: float, threshold: float) -> float:
         """The rollback of a rejected image: one of LEVELS evenly spaced values, so that few teacher batches do.
 
+        One that a person rejected above the threshold is taken to lie right below it.
+
         ValueError where the threshold is not finite, so that nothing lies at a distance from it.
         """
         if not math.isfinite(threshold):
@@ -34,7 +36,7 @@ class RollbackByScore:
                 f"the threshold is {threshold:g}, from which no score has a distance; choose a k between 0 and 100, "
                 "or use one rollback for all"
             )
-        share = min((threshold - score) / self.distance, 1.0)
+        share = min(max((threshold - score) / self.distance, 0.0), 1.0)
         level = round(share * (LEVELS - 1))
         return self.near + (self.far - self.near) * level / (LEVELS - 1)
 

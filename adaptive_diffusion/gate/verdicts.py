@@ -154,6 +154,7 @@ def _joined(every: Sequence[tuple[GateDecision, int]], scores: QualityScores) ->
         taken=_taken(every),
         outcomes=tuple(decision.outcomes[place] for decision, place in every),
         risks=_risks(every),
+        corrected=tuple(i for i, (decision, place) in enumerate(every) if place in decision.corrected),
     )
 
 

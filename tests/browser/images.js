@@ -21,13 +21,13 @@ export function images(page) {
     const scored = await picture(page, "scores");
     assert.ok(scored.visible && scored.inside, JSON.stringify(scored));
     assert.deepEqual(verdicts(scored), expected);
-    assert.deepEqual(texts(scored), scores.map(two));
+    assert.deepEqual(texts(scored), scores.map((score, i) => `${i}\n${two(score)}`));
     const reported = await picture(page, "report");
     assert.ok(reported.visible && reported.inside, JSON.stringify(reported));
     assert.deepEqual(verdicts(reported), expected);
     assert.deepEqual(
       texts(reported),
-      report.adaptive_report.map(({ score }, i) => two(score) + (rejected.includes(i) ? " → ?" : "")),
+      report.adaptive_report.map(({ score }, i) => `${i}\n${two(score)}${rejected.includes(i) ? " → ?" : ""}`),
     );
     const loaded = [...scored.figures, ...reported.figures].flatMap((figure) => figure.loaded);
     assert.deepEqual([loaded.length, loaded.every(Boolean)], [10 + rejected.length, true]);
@@ -45,7 +45,7 @@ export function images(page) {
     for (const id of ["scores", "report"]) {
       const { figures, visible, inside } = await picture(page, id);
       assert.ok(visible && inside, id);
-      const told = figures.map(({ text }) => text.split("\n").slice(0, -1).join());
+      const told = figures.map(({ text }) => text.split("\n").slice(1, -1).join());
       assert.deepEqual(
         told,
         reasons.map((names) => names.join(", ")),

@@ -3,11 +3,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { calibrate } from "./calibrate.js";
+import { calibrateOpen } from "./calibrate_open.js";
+import { closer, corrected, saved } from "./corrections.js";
+import { firstContact } from "./first_contact.js";
 import { firstSteps } from "./first_steps.js";
 import { gate } from "./gate.js";
 import { helpPages } from "./help.js";
 import { images } from "./images.js";
-import { open, set } from "./page.js";
+import { given, open, set } from "./page.js";
 import { saving } from "./saving.js";
 import { subgraph } from "./subgraph.js";
 import { theme } from "./theme.js";
@@ -21,8 +24,14 @@ for (const [renderer, vue] of [
 ]) {
   describe(renderer, () => {
     before(() => set(page, "Comfy.VueNodes.Enabled", vue));
-    for (const part of [gate, subgraph, images, calibrate, saving, theme, firstSteps]) part(page, vue);
+    for (const part of [gate, subgraph, images, corrected, closer, saved, calibrate, calibrateOpen, saving, theme, firstSteps, firstContact]) part(page, vue);
     test("the console has no complaint of ours", () => assert.deepEqual(page.problems, []));
+    test("nothing of ours reads what litegraph has deprecated", async () => {
+      const read = () => app.graph.nodes.map(({ inputs, outputs }) => [inputs?.[0]?.link, outputs?.[0]?.links]);
+      const { heard, ours } = await page.evaluate(`(${read})(); window.deprecated`);
+      assert.deepEqual(ours, []);
+      if (given.newer) assert.ok(heard > 0, "the listener hears nothing");
+    });
   });
 }
 

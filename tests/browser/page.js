@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 export const given = JSON.parse(readFileSync(process.env.GIVEN, "utf8"));
 const { chromium } = createRequire(`${given.driver}/`)("playwright-core");
 const OF_COMFYUI = [/Failed to load resource/, /graph accessed before init/, /huggingface\.co/];
+const OURS = /\/extensions\/adaptive_diffusion\//;
 const OWN_404 = /\/api\/(userdata|settings|user\.css)|user\.css|\/docs\/\w+\/en\.md/;
 
 /** A page whose `problems` are what the console and the server complain of and ComfyUI alone would not. */
@@ -19,7 +20,8 @@ export async function open() {
   });
   page.on("console", (message) => {
     const known = OF_COMFYUI.some((noise) => noise.test(message.text()));
-    if (message.type() === "error" && !known) page.problems.push(message.text());
+    const ours = message.type() === "warning" && OURS.test(message.location().url);
+    if ((message.type() === "error" || ours) && !known) page.problems.push(message.text());
   });
   const settings = { "Comfy.TutorialCompleted": true, "Comfy.Minimap.Visible": false, "Comfy.Workflow.Persist": false };
   await page.request.post(`${given.url}/api/settings`, { data: settings });
@@ -33,10 +35,22 @@ export async function reload(page) {
   await ready(page);
 }
 
-const ready = (page) =>
-  page.waitForFunction(() => window.app?.vueAppReady && app.extensionManager.spinner === false, null, {
-    timeout: 120_000,
+async function ready(page) {
+  const isReady = () => window.app?.vueAppReady && app.extensionManager.spinner === false;
+  await page.waitForFunction(isReady, null, { timeout: 120_000 });
+  await page.evaluate(hearDeprecations);
+}
+
+/** Count all calls that litegraph warns of, each time, and keep what it says of those that come from this pack's files. */
+function hearDeprecations() {
+  LiteGraph.alwaysRepeatWarnings = true;
+  window.deprecated = { heard: 0, ours: [] };
+  LiteGraph.onDeprecationWarning.splice(0, Infinity, (message) => {
+    window.deprecated.heard++;
+    const { stack } = new Error();
+    if (stack.includes("/extensions/adaptive_diffusion/")) window.deprecated.ours.push(`${message} ${stack}`);
   });
+}
 
 export const set = (page, name, value) =>
   page.evaluate(([name, value]) => app.extensionManager.setting.set(name, value), [name, value]);
@@ -122,7 +136,7 @@ export const picture = (page, id) =>
       teacher: xs(".ticks .teacher").map((each) => +each[1]),
       bars: element.querySelectorAll(".bars").length,
       note: text(".note"),
-      titles: [...element.querySelectorAll("[title]")].map(({ title }) => title).join(),
+      titles: [...element.querySelectorAll("[title]:not(button, table)")].map(({ title }) => title).join(),
       figures: [...element.querySelectorAll("figure")].map((figure) => ({
         verdict: figure.className,
         text: figure.innerText.trim().replaceAll("−", "-"),

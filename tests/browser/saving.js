@@ -45,6 +45,27 @@ export function saving(page) {
     assert.deepEqual(await values(page), before);
   });
 
+  test("a graph that was saved before inputs were added and moved is queued as it was", async () => {
+    await load(page, { ...given.graph, level: { class_type: "PrimitiveFloat", inputs: { value: 0.25 } } }, ["gate"]);
+    const saved = await page.evaluate(() => {
+      const [level, gate] = ["level", "gate"].map((id) => app.graph.getNodeById(id));
+      level.connect(0, gate, gate.inputs.findIndex(({ name }) => name === "threshold_override"));
+      return JSON.parse(JSON.stringify(app.graph.serialize()));
+    });
+    const gate = saved.nodes.find(({ type }) => type === "AdaptiveThresholdGate");
+    gate.inputs = gate.inputs.filter(({ name }) => name !== "corrections");
+    gate.widgets_values = ["Demo", 35, "1, 3", true, 5];
+    delete gate.widgets_values_named;
+    const output = await page.evaluate(async (saved) => {
+      await app.loadGraphData(saved, true, true, "older");
+      return (await app.graphToPrompt()).output.gate.inputs;
+    }, saved);
+    const { scores, student, threshold_override: override, ...values } = output;
+    assert.deepEqual([scores, student, override], [["scores", 0], ["student", 1], ["level", 0]]);
+    const expected = { table: "Demo", k: 35, reject_indices: "1, 3", follow: true, keep_safe: 5, corrections: "" };
+    assert.deepEqual(values, expected);
+  });
+
   test("nothing of a picture is queued", async () => {
     await load(page, { ...given.graph, ...given.calibration }, ["gate"]);
     const { output } = await page.evaluate(() => app.graphToPrompt());

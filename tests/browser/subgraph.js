@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrange, frames, given, load, picture, run } from "./page.js";
+import { arrange, choose, frames, given, load, picture, run } from "./page.js";
 
 /** Put the gate into a subgraph and go there; the id of its host. */
 async function enclose(page) {
@@ -85,5 +85,59 @@ export function subgraph(page) {
     });
     await frames(page);
     assert.equal(cost(await picture(page, "gate")), 2 + 10 * 0.3);
+  });
+
+  test("steps are found through other packs' setters and getters, and the graph is queued so", async () => {
+    await load(page, given.graph, ["gate"]);
+    await page.evaluate(() => {
+      const root = app.graph;
+      class Virtual extends LiteGraph.LGraphNode {
+        isVirtualNode = true;
+      }
+      class Setter extends Virtual {
+        constructor() {
+          super("Set");
+          this.addInput("value", "*");
+        }
+      }
+      class Getter extends Virtual {
+        constructor() {
+          super("Get");
+          this.addOutput("value", "*");
+        }
+        getInputLink() {
+          return root.nodes.find(({ type }) => type === "TestSet")?.getInputLink(0) ?? null;
+        }
+      }
+      LiteGraph.registerNodeType("TestSet", Setter);
+      LiteGraph.registerNodeType("TestGet", Getter);
+      const [set, get] = ["TestSet", "TestGet"].map((type) => LiteGraph.createNode(type));
+      for (const node of [set, get]) root.add(node);
+      const [gate, teacher] = ["gate", "teacher"].map((id) => root.getNodeById(id));
+      gate.connect(0, set, 0);
+      get.connect(0, teacher, teacher.inputs.findIndex(({ name }) => name === "decision"));
+      gate.widgets[1].callback(gate.widgets[1].value);
+    });
+    await frames(page);
+    assert.equal(cost(await picture(page, "gate")), 2 + 6 * 0.3);
+    const { output } = await page.evaluate(() => app.graphToPrompt());
+    assert.deepEqual(output.teacher.inputs.decision, ["gate", 0]);
+  });
+
+  test("why the cost is not known is told", async () => {
+    await load(page, given.graph, ["gate"]);
+    const cases = { steps: "only a run tells the steps", decision: "no teacher takes the decision" };
+    for (const [name, reason] of Object.entries(cases)) {
+      await page.evaluate((name) => {
+        const teacher = app.graph.getNodeById("teacher");
+        const slot = teacher.inputs.findIndex((input) => input.name === name);
+        if (name === "decision") return teacher.disconnectInput(slot);
+        const prompts = LiteGraph.createNode("AdaptiveLoadPrompts");
+        app.graph.add(prompts);
+        prompts.connect(1, teacher, slot);
+      }, name);
+      await choose(page, "gate", "table", "Demo");
+      assert.match((await picture(page, "gate")).text, new RegExp(`cost unknown: ${reason}`));
+    }
   });
 }

@@ -46,10 +46,11 @@ class Server:
 class Run:
     """One executed prompt. executed: node ids in the order they ran. ui: what each node showed.
 
-    texts: what stood on each node. kept: see TestKeep.
+    texts: what stood on each node. kept: see TestKeep. events: all that clients were told.
     """
 
     def __init__(self, events: list[tuple[str, Any]], kept: dict[str, list], history: dict[str, Any]):
+        self.events = [*events]
         self.executed = [data["node"] for event, data in events if event == "executing" and data.get("node")]
         self.ui = history.get("outputs", {})
         self.texts = {data["node"]: data["text"] for event, data in events if event == "text"}

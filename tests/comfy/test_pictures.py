@@ -90,6 +90,19 @@ def test_a_report_shows_every_final_image_and_what_a_rejected_one_was(comfy_app)
         assert abs(numpy.asarray(finals[i]) / 255 - students[i].numpy()).max() > 0.05
 
 
+@pytest.mark.parametrize(("side", "expected"), [(64, None), (400, (400, 400)), (2000, (1536, 1536))])
+def test_images_to_look_at_closer_are_large_and_the_small_ones_serve_where_they_are_not_reduced(side, expected):
+    thumbnails = module("host.thumbnails")
+    image = torch.linspace(0, 1, side)[:, None, None].expand(side, side, 3).contiguous()
+    small = thumbnails.thumbnails([image, None])
+    names = thumbnails.large([image, None], small)
+    assert names[1] is None and (names[0] == small[0]) == (expected is None)
+    if expected:
+        [seen] = pictures(names)
+        assert seen.size == expected
+        assert numpy.asarray(seen)[:, 5].mean(1) / 255 == pytest.approx(numpy.linspace(0, 1, expected[0]), abs=0.02)
+
+
 def test_a_report_of_many_images_is_a_batch_of_pages(comfy_app):
     graph = adaptive_graph(k=50, batch=60) | keep("report")
     graph["report"] = node("AdaptiveReport", images=["student_images", 0], decision=["gate", 0])

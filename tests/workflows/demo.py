@@ -252,14 +252,22 @@ DEMO = Workflow(
     },
     (
         about("note:demo", "prompt"),
-        student_group(*STUDENT_COLUMNS),
-        judge_group(),
-        teacher_group(TEACHER_COLUMN),
-        result_group(*RESULT_COLUMNS),
+        student_group(*STUDENT_COLUMNS)._replace(folded=True),
+        Group("", "", (("estimator", "scores"), ("gate",))),
+        Group("Teacher", BLUE, (TEACHER_COLUMN, ("teacher_scores",)), folded=True),
+        Group("", "", (("merged", "save"), ("report", "sheet"))),
     ),
     runs=True,
     shown="sheet",
     preset="Demo",
+    page=(
+        about("note:demo", "prompt"),
+        about("Student", "estimator", "scores"),
+        about("gate", "Teacher"),
+        about("merged", "save"),
+        about("report", "sheet"),
+    ),
+    view=(0.76, 105.0, 65.0),
 )
 BEST_OF_BOTH = Workflow(
     "Adaptive best of both",
@@ -280,6 +288,7 @@ BEST_OF_BOTH = Workflow(
     ),
     runs=True,
     shown="sheet",
+    preset="Demo",
 )
 ANY_TEACHER = Workflow(
     "Adaptive with any teacher",
@@ -322,6 +331,7 @@ CALIBRATION = Workflow(
     ),
     runs=True,
     card=(Box("Prompts", "500 of them"), Box("Student", "one image each"), Box("Table", "of their scores")),
+    preset="Demo",
 )
 CALIBRATION_OF_ANY_GRAPH = Workflow(
     "Adaptive calibration of any graph",
@@ -345,5 +355,6 @@ TUNING = Workflow(
     ),
     runs=True,
     shown="tune",
+    preset="Demo",
 )
 WORKFLOWS = (DEMO, BEST_OF_BOTH, ANY_TEACHER, SEARCH, CALIBRATION, CALIBRATION_OF_ANY_GRAPH, TUNING)

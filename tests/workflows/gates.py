@@ -89,7 +89,7 @@ def two_judges() -> Graph:
         **prompt_node(SCENE),
         **student(8),
         "cheap": node("AdaptiveLoadEstimator", "Asked about every image", estimator="demo"),
-        "costly": node("AdaptiveLoadEstimator", "Asked where that leaves it open", estimator="demo"),
+        "costly": node("AdaptiveLoadEstimator", "Asked where it is open", estimator="demo"),
         "estimator": node(
             "AdaptiveCombineEstimators",
             estimator_1=["cheap", 0],
@@ -118,6 +118,7 @@ LEARNED_GATE = Workflow(
     ),
     runs=True,
     card=(Box("Student", "one image a prompt"), Box("Teacher", "improves each"), Box("Gate", "knows which pay")),
+    preset="Demo",
 )
 GATE_OF_ANY_GRAPH = Workflow(
     "Adaptive gate of any graph",
@@ -147,5 +148,6 @@ TWO_JUDGES = Workflow(
     ),
     runs=True,
     card=(Box("Cheap judge", "every image"), Box("Costly judge", "what is left open"), Box("Gate", "by both")),
+    preset="Demo",
 )
 WORKFLOWS = (LEARNED_GATE, GATE_OF_ANY_GRAPH, TWO_JUDGES)

@@ -56,6 +56,7 @@ NAMED_CHECKS = Workflow(
     ),
     models=(models.SDXL, models.LIGHTNING, models.QWEN3_VL),
     card=(LIGHTNING_BOX, Box("Judge", "Qwen3-VL, with named checks"), TEACHER_BOX),
+    preset="SDXL-Lightning + SDXL",
 )
 BETTER_JUDGE = Workflow(
     "Adaptive better judge",

@@ -7,10 +7,12 @@ from .parts import Group
 
 COLUMN_GAP, ROW_GAP, GROUP_GAP = 40, 80, 24
 PADDING, TITLE = 18, 80
+FOLDED = "subgraph"
 GROWS = {
-    "AdaptiveQualityScore": 270,
-    "AdaptiveThresholdGate": 90,
-    "AdaptiveReport": 220,
+    FOLDED: 70,
+    "AdaptiveQualityScore": 290,
+    "AdaptiveThresholdGate": 170,
+    "AdaptiveReport": 310,
     "AdaptiveCalibrate": 130,
     "AdaptiveBudget": 40,
     "AdaptiveBestOfN": 90,

@@ -25,10 +25,10 @@ from find_comfyui import PACK, comfyui, comfyui_python  # noqa: E402
 from workflows import BLUEPRINTS, WORKFLOWS, thumbnail  # noqa: E402
 from workflows.blueprints import Blueprint  # noqa: E402
 from workflows.frontend import Frontend, frontend  # noqa: E402
-from workflows.layout import lay_out, overlaps  # noqa: E402
+from workflows.layout import FOLDED, lay_out, overlaps  # noqa: E402
 from workflows.numbered import ids, notes, numbered  # noqa: E402
 from workflows.parts import Workflow  # noqa: E402
-from workflows.saved import Saved, differences, queued  # noqa: E402
+from workflows.saved import Saved, differences, queued, unfolded  # noqa: E402
 from workflows.stand_ins import make_input, make_models, make_student  # noqa: E402
 
 EXAMPLES, SUBGRAPHS = PACK / "example_workflows", PACK / "subgraphs"
@@ -64,7 +64,7 @@ def make_all(client: Client, names: Collection[str]) -> Iterator[str]:
         for workflow in chosen(WORKFLOWS, names):
             print(workflow.name, flush=True)
             made = built(page, workflow)
-            write(EXAMPLES / f"{workflow.name}.json", tidy(made["ui"], workflow.name))
+            write(EXAMPLES / f"{workflow.name}.json", viewed(tidy(made["ui"], workflow.name), workflow))
             yield from checked(client, workflow, made)
         for blueprint in chosen(BLUEPRINTS, names):
             print(blueprint.name, flush=True)
@@ -83,9 +83,16 @@ def built(page: Frontend, made: Workflow | Blueprint) -> dict[str, Any]:
     files = {number: _files(node, made) for number, node in graph.items()}
     randomized = [numbers[name] for name in getattr(made, "randomized", ())]
     request = {"graph": graph, "notes": notes(numbers), "models": {k: v for k, v in files.items() if v}}
-    sizes = page.call("load", {**request, "randomized": randomized})
+    found = page.call("load", {**request, "randomized": randomized})
+    sizes = {name: found[number] for name, number in numbers.items()}
     kinds = {name: node["class_type"] for name, node in made.graph.items()}
-    positions, boxes = lay_out(made.groups, {name: sizes[number] for name, number in numbers.items()}, kinds)
+    for group in (group for group in made.groups if group.folded):
+        inside, _ = lay_out([group._replace(title="")], sizes, kinds)
+        folded = {numbers[name]: position for name, position in inside.items()}
+        host, size = page.call("fold", {"title": group.title, "positions": folded})
+        numbers, sizes = {**numbers, group.title: host}, {**sizes, group.title: size}
+        kinds[group.title] = FOLDED
+    positions, boxes = lay_out(getattr(made, "page", ()) or made.groups, sizes, kinds)
     placed = {numbers[name]: position for name, position in positions.items()}
     return page.call("place", {"positions": placed, "boxes": boxes})
 
@@ -119,13 +126,20 @@ def tidy(saved: Saved, name: str) -> Saved:
     return json.loads(UUID.sub(lambda match: replaced[match[0]], text))
 
 
+def viewed(saved: Saved, workflow: Workflow) -> Saved:
+    if workflow.view is None:
+        return saved
+    scale, *offset = workflow.view
+    return {**saved, "extra": {"ds": {"scale": scale, "offset": offset}}}
+
+
 def write(path: Path, saved: Saved) -> None:
     path.write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
 
 
 def checked(client: Client, workflow: Workflow, made: dict[str, Any]) -> Iterator[str]:
     """Complaints of the server, and of our own reader; and the thumbnail."""
-    for each in differences(queued(made["ui"]), made["api"]):
+    for each in differences(queued(made["ui"]), unfolded(made["api"])):
         yield f"{workflow.name}: saved.py reads what the frontend does not queue: {each}"
     answer = client.call("/prompt", {"prompt": made["api"]})
     if answer.get("node_errors") or "prompt_id" not in answer:
@@ -137,7 +151,8 @@ def checked(client: Client, workflow: Workflow, made: dict[str, Any]) -> Iterato
         return
     path = EXAMPLES / f"{workflow.name}.jpg"
     if workflow.shown:
-        shown = history["outputs"][ids(workflow.groups)[workflow.shown]]["images"][0]
+        outputs = {number.split(":")[-1]: output for number, output in history["outputs"].items()}
+        shown = outputs[ids(workflow.groups)[workflow.shown]]["images"][0]
         thumbnail.of_picture(client.base / shown["type"] / shown["subfolder"] / shown["filename"], path)
     else:
         thumbnail.of_card(workflow.card, path)
@@ -162,7 +177,7 @@ def opened(page: Frontend, made: Workflow | Blueprint) -> list[str]:
     example = isinstance(made, Workflow)
     saved = json.loads(((EXAMPLES if example else SUBGRAPHS) / f"{made.name}.json").read_text())
     again = page.call("open", saved, made.name)
-    changed = differences(queued(saved), again["api"]) if example else []
+    changed = differences(queued(saved), unfolded(again["api"])) if example else []
     if not example:
         page.call("feed", made.trial._asdict())
     ended = SUCCESS if example and not made.runs else page.call("run")

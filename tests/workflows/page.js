@@ -2,9 +2,12 @@
 (() => {
   const WIDTH = 250
   const WIDTHS = { MarkdownNote: 310, PrimitiveStringMultiline: 310, SaveImage: 300, PreviewImage: 370, AdaptiveReport: 370,
-    AdaptiveQualityScore: 340, AdaptiveThresholdGate: 340,
+    AdaptiveQualityScore: 340, AdaptiveThresholdGate: 340, AdaptiveTeacherRefine: 350, AdaptiveTeacherRegenerate: 310,
+    AdaptiveBestOfN: 350, AdaptiveTune: 330, AdaptiveCalibrateGate: 330, AdaptiveLCMGuidance: 340,
+    AdaptiveBudget: 300, AdaptiveStudentSample: 280, AdaptiveCombineEstimators: 330,
   }
   const HEIGHTS = { PrimitiveStringMultiline: 150, CLIPTextEncode: 130, SaveImage: 330, PreviewImage: 440, LoadImage: 340 }
+  const LABELS = { text: 'prompt', text_1: 'negative prompt' } // of what is folded
   const LINE = { height: 17, characters: 44, margin: 60 }
 
   // A text that comes over a link needs no room.
@@ -70,6 +73,20 @@
       if (control) control.value = randomized.includes(String(node.id)) ? 'randomize' : 'fixed'
     }
     return Object.fromEntries(root.nodes.map((node) => [node.id, size(node)]))
+  }
+
+  // Make these nodes, put where they belong inside, one subgraph node; its id and size.
+  function fold({ title, positions }) {
+    const root = window.app.rootGraph
+    const nodes = Object.entries(positions).map(([id, position]) => {
+      root.getNodeById(id).setPos(...position)
+      return root.getNodeById(id)
+    })
+    const { subgraph, node } = root.convertToSubgraph(new Set(nodes))
+    subgraph.name = node.title = title
+    node.setSize([WIDTH, node.computeSize()[1]])
+    for (const input of subgraph.inputs) if (LABELS[input.name]) subgraph.renameInput(input, LABELS[input.name])
+    return [String(node.id), [...node.size]]
   }
 
   // Put nodes and boxes where they belong; the workflow as it is saved, and as it is queued.
@@ -170,5 +187,5 @@
     })
   }
 
-  window.workflows = { load, place, enclose, open, feed, run, rectangles }
+  window.workflows = { load, fold, place, enclose, open, feed, run, rectangles }
 })()

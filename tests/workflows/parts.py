@@ -22,12 +22,13 @@ class ModelFile(NamedTuple):
 class Group(NamedTuple):
     """A box around columns, from left to right; a column names nodes and `note:` files, from top to bottom.
 
-    Without a title there is no box.
+    Without a title there is no box. folded: it is a subgraph, which stands on the page as one node.
     """
 
     title: str
     color: str
     columns: Columns
+    folded: bool = False
 
 
 class Box(NamedTuple):
@@ -42,7 +43,8 @@ class Workflow:
     """An example. runs: it needs no file that the pack or a command of its own does not bring.
 
     shown: the node whose picture is the thumbnail. card: without one, the diagram that is.
-    preset: whose settings it has.
+    preset: whose settings it has. page: where groups that are folded stand, by their titles; without any, as in groups.
+    view: the first zoom, and how far right and down the page is moved; without one, the frontend shows all of it.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Workflow:
     shown: str = ""
     card: tuple[Box, ...] = ()
     preset: str = ""
+    page: tuple[Group, ...] = ()
+    view: tuple[float, float, float] | None = None
 
 
 def node(class_type: str, title: str | None = None, /, **inputs: Any) -> dict[str, Any]:

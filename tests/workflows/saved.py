@@ -11,8 +11,17 @@ FROM_OUTSIDE = -10
 
 
 def nodes_of(saved: Saved) -> list[dict[str, Any]]:
-    """Every node that is queued, of a workflow or of a subgraph's definition."""
-    return [node for node in saved["nodes"] if node["type"] not in NOTES]
+    """Every node that is queued, of a workflow with its subgraphs or of a subgraph's definition."""
+    inside = [node for definition in _definitions(saved).values() for node in nodes_of(definition)]
+    return [*_on_page(saved), *inside]
+
+
+def _on_page(saved: Saved) -> list[dict[str, Any]]:
+    return [node for node in saved["nodes"] if node["type"] not in {*NOTES, *_definitions(saved)}]
+
+
+def _definitions(saved: Saved) -> dict[str, Saved]:
+    return {definition["id"]: definition for definition in saved.get("definitions", {}).get("subgraphs", [])}
 
 
 def subgraph_of(blueprint: Saved) -> Saved:
@@ -22,18 +31,66 @@ def subgraph_of(blueprint: Saved) -> Saved:
 
 
 def queued(saved: Saved) -> Graph:
-    """The graph in API format, by node id. In a subgraph, what comes from outside is [FROM_OUTSIDE, slot]."""
-    links = {link[0]: [_origin(link[1]), link[2]] for link in map(_as_list, saved["links"])}
-    return {
-        str(node["id"]): {
-            "class_type": node["type"],
-            "inputs": {
-                **_values(node),
-                **{slot["name"]: links[slot["link"]] for slot in node["inputs"] if slot["link"] is not None},
-            },
-        }
-        for node in nodes_of(saved)
+    """The graph in API format, by node id; what is in a workflow's subgraphs stands in it under its own id. In a
+    subgraph's definition alone, what comes from outside is [FROM_OUTSIDE, slot].
+    """
+    graph = {
+        str(node["id"]): {"class_type": node["type"], "inputs": {**_values(node), **_linked(node, saved)}}
+        for node in _on_page(saved)
     }
+    given: dict[tuple[str, int], list[Any]] = {}
+    definitions = _definitions(saved)
+    for host in (node for node in saved["nodes"] if node["type"] in definitions):
+        definition = definitions[host["type"]]
+        graph |= _inside(definition, {**_values(host), **_linked(host, saved)})
+        given |= {(str(host["id"]), slot): origin for slot, origin in enumerate(_outlets(definition))}
+    for node in graph.values():
+        node["inputs"] = {name: _source(value, given) for name, value in node["inputs"].items()}
+    return graph
+
+
+def unfolded(graph: Graph) -> Graph:
+    """What the frontend queues, with the ids that nodes have in their own subgraphs."""
+
+    def plain(value: Any) -> Any:
+        return [value[0].split(":")[-1], value[1]] if isinstance(value, list) else value
+
+    return {
+        number.split(":")[-1]: {**node, "inputs": {name: plain(value) for name, value in node["inputs"].items()}}
+        for number, node in graph.items()
+    }
+
+
+def _inside(definition: Saved, outside: dict[str, Any]) -> Graph:
+    """A subgraph's nodes, with what its host's inputs hold or are linked to."""
+    inlets = [inlet["name"] for inlet in definition["inputs"]]
+    graph = queued(definition)
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] == FROM_OUTSIDE:
+                node["inputs"][name] = outside[inlets[value[1]]]
+    return graph
+
+
+def _outlets(definition: Saved) -> list[list[Any]]:
+    links = _links(definition)
+    return [links[outlet["linkIds"][0]] for outlet in definition["outputs"]]
+
+
+def _source(value: Any, given: dict[tuple[str, int], list[Any]]) -> Any:
+    """A link's origin, where it is a host's output the node inside that gives it."""
+    while isinstance(value, list) and tuple(value) in given:
+        value = given[(value[0], value[1])]
+    return value
+
+
+def _linked(node: dict[str, Any], saved: Saved) -> dict[str, Any]:
+    links = _links(saved)
+    return {slot["name"]: links[slot["link"]] for slot in node["inputs"] if slot["link"] is not None}
+
+
+def _links(saved: Saved) -> dict[Any, list[Any]]:
+    return {link[0]: [_origin(link[1]), link[2]] for link in map(_as_list, saved["links"])}
 
 
 def _as_list(link: Any) -> list[Any]:

@@ -262,5 +262,6 @@ CONTROLNET = Workflow(
     ),
     models=(models.SDXL, models.LIGHTNING, models.CANNY, models.IMAGE_REWARD),
     card=(Box("Edges", "of your image"), LIGHTNING_BOX, JUDGE_BOX, TEACHER_BOX),
+    preset="SDXL-Lightning + SDXL",
 )
 WORKFLOWS = (LIGHTNING, LCM, TURBO, EDITING, CONTROLNET)

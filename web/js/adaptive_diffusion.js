@@ -2,12 +2,16 @@
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
+import { calibrated, calibrationOf, emptied, startCalibration, stopped, tableMade } from "./calibrator.js";
 import { costOf } from "./cost.js";
 import { BY, gateView } from "./gate.js";
-import { everyNode, fedBy, isLinked, searchOf, settings, studentOf, teachersOf, valueOf } from "./graph.js";
-import { gatePage, imagesPage, note, reportedImages, scoredImages, tablePage } from "./pages.js";
+import { everyNode, GATE, isLinked, reportsOf, searchOf, settings, studentOf, teachersOf, valueOf } from "./graph.js";
+import { imagesPage } from "./images.js";
+import { outputOf, runOf, temporaryFile } from "./outputs.js";
+import { gatePage, tablePage } from "./pages.js";
+import { note } from "./text.js";
+import { correct, imagesOf, seeCloser } from "./verdicts.js";
 
-const GATE = "AdaptiveThresholdGate";
 const PICTURES = {
   [GATE]: { draw: drawGate, height: () => 210 },
   AdaptiveQualityScore: { draw: drawImages, height: gridHeight },
@@ -18,10 +22,13 @@ const PICTURES = {
   AdaptiveGateFromScores: { draw: drawTable, height: () => 150 },
 };
 const [MARGIN, EMPTY] = [6, 34];
-const TILE = 70; // width and height of a thumbnail with its share of the gaps
+const [PADDING, LINE_GAP] = [16, 4]; // above and below a picture, and between its parts
+const [TILE, GAP, CAPTION, ROWS] = [64, 6, 15, 3]; // of the grid of thumbnails: the least width, and rows before it scrolls
 let [outlines, samplers] = [{}, {}];
 
 function drawGate(gate) {
+  const progress = calibrationOf(gate);
+  if (progress) return tablePage(progress);
   const by = valueOf(gate, "reject_indices")?.trim() ? BY[1] : isLinked(gate, "threshold_override") ? BY[0] : null;
   const cost = (node) => node && costOf(settings(node), samplers);
   const view = gateView({
@@ -35,16 +42,29 @@ function drawGate(gate) {
     student: cost(studentOf(gate)),
     search: searchOf(studentOf(gate)),
     teachers: teachersOf(gate).map(cost),
+    sends: gate.isOutputConnected(0),
   });
-  return gatePage(view);
+  return gatePage({ ...view, savings: savingsOf(gate) });
+}
+
+/** What was saved: as told when the last run ended, else by a report, else when the gate ran. */
+function savingsOf(gate) {
+  const reported = reportsOf(gate).map((report) => outputOf(report)?.adaptive_savings?.[0]);
+  return gate.adaptive?.savings ?? reported.find(Boolean) ?? { run: null, since: runOf(gate)?.savings };
 }
 
 function drawImages(node) {
-  const output = outputOf(node);
-  if (!output?.adaptive_thumbnails) return null;
-  if (output.adaptive_report) return imagesPage(reportedImages(output), temporaryFile);
-  const gates = fedBy(node, "scores").filter(({ type }) => type === GATE);
-  return imagesPage(scoredImages(output, gates.map(runOf).filter(Boolean)), temporaryFile);
+  const { shown } = imagesOf(node);
+  return shown && imagesPage(shown, temporaryFile);
+}
+
+function clicked(node, event) {
+  if (event.target.closest(".calibrate")) startCalibration(node).then(redraw);
+  const figure = event.target.closest("figure");
+  if (!figure) return;
+  const image = Number(figure.dataset.image);
+  if (event.shiftKey || event.target.closest(".closer")) seeCloser(node, image);
+  else correct(imagesOf(node), image);
 }
 
 function drawTable(node) {
@@ -52,23 +72,18 @@ function drawTable(node) {
   return shown && tablePage(shown);
 }
 
-const runOf = (gate) => outputOf(gate)?.adaptive_gate?.[0];
-
-const temporaryFile = (name) => api.apiURL(`/view?${new URLSearchParams({ filename: name, type: "temp" })}`);
-
-function outputOf({ id, graph }) {
-  return graph && app.nodeOutputs[graph.isRootGraph ? id : `${graph.id}:${id}`];
-}
-
 function addPicture(node) {
   const { draw, height } = PICTURES[node.comfyClass];
   const element = document.createElement("div");
-  const picture = { element, draw: () => show(node, draw(node)), height: () => (picture.page ? height(node) : EMPTY) };
+  const least = () => (picture.page ? height(node) + picture.more : EMPTY);
+  const picture = { element, more: 0, draw: () => show(node, draw(node)), height: least };
   node.adaptive = picture;
   const getMinHeight = () => picture.height() + 2 * MARGIN;
   const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight };
   node.addDOMWidget("adaptive_picture", "adaptive_picture", element, options).serialize = false;
   element.className = "adaptive";
+  element.addEventListener("click", (event) => clicked(node, event));
+  new ResizeObserver(() => fit(node)).observe(element);
   element.innerHTML = note("Shown after a run");
   picture.draw();
 }
@@ -77,24 +92,59 @@ function show(node, page) {
   const { element, page: before } = node.adaptive;
   if (!page || page === before) return;
   element.innerHTML = node.adaptive.page = page;
-  element.style.minHeight = `${node.adaptive.height()}px`;
+  node.adaptive.more = 0;
   element.classList.toggle("still", !element.querySelector(".grid"));
+  grow(node);
+  fit(node);
+}
+
+function grow(node) {
+  const { element, height } = node.adaptive;
+  element.style.minHeight = `${height()}px`;
+  const grid = element.querySelector(".grid");
+  if (grid) grid.style.minHeight = `${gridHeight(node) - PADDING}px`;
   node.expandToFitContent();
 }
 
-/** Up to three rows of thumbnails. */
+/** Let the node grow by what of its picture would be cut off, such as sentences that take several lines. */
+function fit(node) {
+  const { element, page } = node.adaptive;
+  if (!element.isConnected || !page) return;
+  const more = Math.max(0, Math.ceil(contentHeight(element)) - PICTURES[node.comfyClass].height(node));
+  if (more === node.adaptive.more) return;
+  node.adaptive.more = more;
+  grow(node);
+}
+
+/** How high a picture must be, where its plot and its thumbnails have no more than their least heights. */
+function contentHeight({ children }) {
+  const heights = [...children].map((part) => parseFloat(getComputedStyle(part).minHeight) || part.clientHeight);
+  return heights.reduce((sum, height) => sum + height + LINE_GAP, PADDING - LINE_GAP);
+}
+
+/** Some rows of thumbnails. */
 function gridHeight({ adaptive, size }) {
-  const columns = Math.max(1, Math.floor((size[0] - 2 * MARGIN - 14) / TILE));
-  const rows = Math.ceil(adaptive.element.querySelectorAll("figure").length / columns);
-  return 16 + Math.min(rows, 3) * (TILE + 21);
+  const inner = size[0] - 2 * MARGIN - 20;
+  const columns = Math.max(1, Math.floor((inner + GAP) / (TILE + GAP)));
+  const rows = Math.min(ROWS, Math.ceil(adaptive.element.querySelectorAll("figure").length / columns));
+  const side = (inner + GAP) / columns - GAP;
+  return rows * (side + CAPTION + GAP) - GAP + PADDING;
 }
 
 let frame = 0;
 function redraw() {
   frame ||= requestAnimationFrame(() => {
     frame = 0;
-    for (const node of everyNode(app.rootGraph)) node.adaptive?.draw();
+    const pictured = everyNode(app.rootGraph).filter(({ adaptive }) => adaptive);
+    for (const node of pictured) node.adaptive.draw();
+    for (const node of pictured) takePlace(node);
   });
+}
+
+/** Undo makes nodes anew, but Nodes 2.0 may go on showing the element of the one before under the same id. */
+function takePlace({ id, graph, adaptive: { element } }) {
+  if (element.isConnected || graph !== app.canvas.graph) return;
+  document.querySelector(`[data-node-id="${CSS.escape(id)}"] .adaptive`)?.replaceWith(element);
 }
 
 function redrawOnChange(widget) {
@@ -110,12 +160,19 @@ function learnTable({ detail }) {
   const made = detail.output?.adaptive_table?.[0];
   if (!made) return;
   setProgress({ detail: { node: detail.node } });
-  if (JSON.stringify(outlines[made.name]) !== JSON.stringify(made.outline)) app.reloadNodeDefs();
+  const isNew = JSON.stringify(outlines[made.name]) !== JSON.stringify(made.outline);
+  tableMade(detail, made, isNew && app.reloadNodeDefs()).then(redraw);
 }
 
 function setProgress({ detail: { node: id, ...progress } }) {
-  const node = executed(id);
+  const node = calibrated(id, progress) ? null : executed(id);
   if (node?.adaptive) node.adaptive.progress = progress.total && progress;
+  redraw();
+}
+
+function learnSavings({ detail: { gate: id, ...savings } }) {
+  const gate = executed(id);
+  if (gate?.adaptive) gate.adaptive.savings = savings;
   redraw();
 }
 
@@ -131,9 +188,12 @@ app.registerExtension({
   setup() {
     const style = new URL("adaptive.css", import.meta.url);
     document.head.insertAdjacentHTML("beforeend", `<link rel="stylesheet" href="${style}">`);
-    for (const event of ["graphChanged", "executed"]) api.addEventListener(event, redraw);
+    for (const event of ["graphChanged", "executed", "execution_error", "execution_interrupted"]) api.addEventListener(event, redraw);
     api.addEventListener("executed", learnTable);
     api.addEventListener("adaptive_diffusion.calibration", setProgress);
+    api.addEventListener("adaptive_diffusion.savings", learnSavings);
+    for (const event of ["execution_error", "execution_interrupted"]) api.addEventListener(event, stopped);
+    api.addEventListener("status", emptied);
   },
   beforeRegisterNodeDef(_, { name, input }) {
     if (name === GATE) [outlines, samplers] = [input.required.table[1].outlines, input.required.k[1].samplers];

@@ -25,3 +25,10 @@ export function averageCost(student, teachers, share) {
   const mean = (part) => student[part] + (sum(teachers.map((each) => each[part])) * share) / 100;
   return { steps: mean("steps"), evaluations: mean("evaluations") };
 }
+
+/** Why `averageCost` is not known of a gate that `sends` its decision on; "" where it is. */
+export function unknownCost(student, teachers, sends) {
+  if (!sends || averageCost(student, teachers, 0)) return "";
+  if (!student) return "no steps were found before the gate";
+  return teachers.length ? "only a run tells the steps" : "no teacher takes the decision";
+}

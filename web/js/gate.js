@@ -1,6 +1,6 @@
 // What Threshold Gate shows, as plain numbers and words.
 
-import { averageCost, shareOfKept } from "./cost.js";
+import { averageCost, shareOfKept, unknownCost } from "./cost.js";
 import { between, ofScores, scoreAt } from "./curve.js";
 
 export const THIS_RUN = "this run";
@@ -22,10 +22,10 @@ const valued = (run, byRisk) =>
 /**
  * table, k: undefined where only a run can tell. by: what decides in their place, one of BY, if any. following: whether
  * the threshold moves on from the table. safe: the percentage of kept images that may be worse, in the place of k; 0 for
- * none. run: the payload of the last run, if any. student, teachers: see cost.js.
+ * none. run: the payload of the last run, if any. student, teachers, sends: see cost.js.
  * search: of a Best of N before the gate, how often it draws at most (limit), and its k.
  */
-export function gateView({ by, following, safe = 0, outlines, run, student, teachers, search, ...chosen }) {
+export function gateView({ by, following, safe = 0, outlines, run, student, teachers, sends, search, ...chosen }) {
   const alike = run && !BY.includes(run.table);
   const table = by ?? chosen.table ?? (alike ? run.table.replace(FOLLOWING, "") : undefined);
   const k = by || safe ? null : (chosen.k ?? (alike ? run.k : undefined));
@@ -54,7 +54,9 @@ export function gateView({ by, following, safe = 0, outlines, run, student, teac
     interval:
       inside && curve.low && !following ? [curve.low, curve.high].map((ends) => between(curve.k, ends, at)) : null,
     under: tau === null ? null : under,
+    corrected: run?.corrected?.flat().length ?? 0,
     cost: share == null ? null : averageCost(student, teachers, share),
+    unknownCost: share == null ? "" : unknownCost(student, teachers, sends),
     followed: same && following ? run.following.images : null,
     promised: same && safe ? run.promise.sentence : null,
     warnings: same ? run.warnings : [],

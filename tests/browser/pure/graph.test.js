@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { averageCost, costOf } from "../../../web/js/cost.js";
+import { averageCost, costOf, unknownCost } from "../../../web/js/cost.js";
 import { settings, studentOf, teachersOf, valueOf } from "../../../web/js/graph.js";
 
-/** Graphs as ComfyUI holds them: nodes with named inputs and outputs, links by number, subgraphs as nodes. */
+/**
+ * Graphs as ComfyUI holds them: nodes with named inputs and outputs, links by number, subgraphs as nodes. What a slot says
+ * of its links itself is deprecated, so these say nothing.
+ */
 class Graph {
   nodes = [];
   links = new Map();
@@ -16,7 +19,7 @@ class Graph {
 
   constructor(rootGraph) {
     this.rootGraph = rootGraph ?? this;
-    this.rootGraph.subgraphs.set(this, this);
+    if (rootGraph) rootGraph.subgraphs.set(this, this);
   }
   getLink = (id) => this.links.get(id);
   getNodeById = (id) => this.nodes.find((node) => node.id === id);
@@ -28,7 +31,9 @@ class Graph {
       ...inputs.map((name) => ({ name })),
       ...node.widgets.map(({ name }) => ({ name, widget: { name } })),
     ];
-    node.outputs = ["decision", "scores", "other"].map((name) => ({ name, links: [] }));
+    node.outputs = ["decision", "scores", "other"].map((name) => ({ name }));
+    node.linked = [];
+    node.getInputLink = (slot) => this.getLink(node.linked[slot]) ?? null;
     node.getWidgetFromSlot = (input) => node.widgets.find(({ name }) => name === input.widget?.name);
     this.nodes.push(node);
     return node;
@@ -40,9 +45,8 @@ class Graph {
       to === this.outputNode ? this.slot(this.outputs, input) : to.inputs.findIndex(({ name }) => name === input);
     const id = ++Graph.last;
     this.links.set(id, { origin_id: from.id, origin_slot: slot, target_id: to.id, target_slot: end });
-    (from === this.inputNode ? this.inputs[slot].linkIds : from.outputs[slot].links).push(id);
     if (to === this.outputNode) this.outputs[end].linkIds.push(id);
-    else to.inputs[end].link = id;
+    else to.linked[end] = id;
   }
   slot(slots, name) {
     if (!slots.some((each) => each.name === name)) slots.push({ name, linkIds: [] });
@@ -85,7 +89,7 @@ test("links are followed out of one subgraph, into another and through reroutes"
   const [gate, inner] = [first.add(...GATE), second.add(...TEACHER)];
   const source = root.add("AdaptiveStudentSample", { steps: 2, cfg: 1 }, []);
   const outer = root.add("first", {}, ["student"], { subgraph: first });
-  const reroute = root.add("Reroute", {}, ["in"]);
+  const reroute = root.add("Reroute", {}, ["in"], { isVirtualNode: true });
   const other = root.add("second", {}, ["decision"], { subgraph: second });
   first.connect(first.inputNode, "student", gate, "student");
   first.connect(gate, "decision", first.outputNode, "decision");
@@ -95,6 +99,42 @@ test("links are followed out of one subgraph, into another and through reroutes"
   second.connect(second.inputNode, "decision", inner, "decision");
   assert.equal(studentOf(gate), source);
   assert.deepEqual(teachersOf(gate), [inner]);
+});
+
+test("links are followed through other packs' setters and getters, told in either of ComfyUI's ways", () => {
+  const root = new Graph();
+  const inside = new Graph(root);
+  const [gate, near, far] = [root.add(...GATE), root.add(...TEACHER), inside.add(...TEACHER)];
+  const set = root.add("Set", {}, ["in"], { isVirtualNode: true });
+  root.connect(gate, "decision", set, "in");
+  const here = root.add("Get", {}, [], { isVirtualNode: true });
+  here.getInputLink = () => set.getInputLink(0);
+  const there = inside.add("Get", {}, [], { isVirtualNode: true });
+  there.resolveVirtualOutput = () => ({ node: gate, slot: 0 });
+  root.connect(here, "decision", near, "decision");
+  inside.connect(there, "decision", far, "decision");
+  assert.deepEqual(teachersOf(gate), [near, far]);
+});
+
+test("a getter without a setter, and reroutes in a circle, lead nowhere", () => {
+  const root = new Graph();
+  const [gate, teacher] = [root.add(...GATE), root.add(...TEACHER)];
+  const lost = root.add("Get", {}, [], { isVirtualNode: true });
+  root.connect(lost, "decision", teacher, "decision");
+  const [one, other] = ["one", "other"].map(() => root.add("Reroute", {}, ["in"], { isVirtualNode: true }));
+  root.connect(one, "other", other, "in");
+  root.connect(other, "other", one, "in");
+  root.connect(one, "other", gate, "scores");
+  assert.deepEqual([teachersOf(gate), studentOf(gate)], [[], null]);
+});
+
+test("why a cost is not known is told of a gate that sends its decision on", () => {
+  const [known, unknown] = [{ steps: 4, evaluations: 4 }, { steps: undefined, evaluations: NaN }];
+  assert.equal(unknownCost(known, [known], true), "");
+  assert.equal(unknownCost(null, [known], true), "no steps were found before the gate");
+  assert.equal(unknownCost(known, [], true), "no teacher takes the decision");
+  assert.equal(unknownCost(known, [known, unknown], true), "only a run tells the steps");
+  assert.equal(unknownCost(null, [], false), "");
 });
 
 test("a promoted value is its host's; hosts that differ leave it open", () => {
@@ -108,6 +148,13 @@ test("a promoted value is its host's; hosts that differ leave it open", () => {
   assert.equal(valueOf(gate, "k"), undefined);
   root.connect(root.add("PrimitiveFloat", { value: 80 }, []), "other", another, "k");
   assert.equal(valueOf(gate, "k"), 80);
+});
+
+test("a primitive of the frontend holds its value, though it is never queued", () => {
+  const root = new Graph();
+  const gate = root.add(...GATE);
+  root.connect(root.add("PrimitiveNode", { value: 35 }, [], { isVirtualNode: true }), "other", gate, "k");
+  assert.equal(valueOf(gate, "k"), 35);
 });
 
 test("steps that a link replaces are unknown, and so is the cost", () => {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, gatePage, imagesPage, reportedImages } from "../../../web/js/pages.js";
+import { imagesPage, reportedImages } from "../../../web/js/images.js";
+import { gatePage } from "../../../web/js/pages.js";
 import { barsPath, plot, span, ticksPath } from "../../../web/js/plot.js";
+import { savingsTable } from "../../../web/js/savings.js";
+import { duration } from "../../../web/js/text.js";
 
 const asIs = (score) => score;
 
@@ -34,9 +37,9 @@ test("an image of which the teacher made nothing is marked and told", () => {
   assert.deepEqual(shown.verdicts, [false, true, true]);
   const figures = imagesPage(shown, asIs).match(/<figure[^>]*>/g);
   assert.deepEqual(figures, [
-    `<figure class="kept" title="1.000 a tree">`,
-    `<figure class="teacher" title="1.000 a tree">`,
-    `<figure class="teacher failed" title="1.000 teacher failed a tree">`,
+    `<figure class="kept" data-image="0" title="1.000 a tree">`,
+    `<figure class="teacher" data-image="1" title="1.000 a tree">`,
+    `<figure class="teacher failed" data-image="2" title="1.000 teacher failed a tree">`,
   ]);
 });
 
@@ -87,6 +90,17 @@ test("of a learned gate the teacher's side is that of the higher risks, and the 
 test("a thumbnail tells the risk where a learned gate saw one", () => {
   const shown = { names: ["a", "b"], scores: [1, 2], risks: [0.375, undefined], verdicts: [true, false], prompts: [] };
   const page = imagesPage(shown, asIs);
-  assert.ok(page.includes('title="1.000 risk 38 %"') && page.includes('1.00 <span class="soft">38 %</span>'));
+  assert.ok(page.includes('title="1.000 risk 38 %"') && page.includes('<span class="risk">38 %</span>'));
   assert.ok(page.includes('title="2.000"'));
+});
+
+test("what was saved stands in a table; what is not known is a question mark, and nothing stands where nothing ran", () => {
+  const [one, other] = [{ seconds: 3.14, evaluations: 40 }, { seconds: 0.5, evaluations: 8 }];
+  const run = { images: 8, ...one, student: other, teacher: null };
+  const page = savingsTable({ run, since: { images: 16, seconds: 100, evaluations: null, student: other, teacher: one } });
+  for (const words of ["<th>this run</th>", "<td>8</td><td>16</td>", "3.1 s, 40<", "2 min<", "<td>?</td>"])
+    assert.ok(page.includes(words), words);
+  assert.equal(savingsTable({ run: null, since: { images: 0 } }), "");
+  assert.equal(savingsTable(), "");
+  assert.ok(!savingsTable({ run: null, since: run }).includes("this run"));
 });
