@@ -1,4 +1,4 @@
-"""Run the tests of what a person sees: ComfyUI's frontend in a headless browser, on a live server.
+"""Run the tests of what a person sees: ComfyUI's frontend, then a newer one, in a headless browser on a live server.
 
 python tests/run_browser.py [options of node's test runner, such as --test-name-pattern=help]
 """
@@ -25,7 +25,10 @@ from adaptive_diffusion.gate.learned import LearnedGate
 from adaptive_diffusion.gate.percentiles import PercentileTable
 
 TESTS = PACK / "tests" / "browser"
-DRIVER = PACK / ".cache" / "browser"
+DRIVER, FRONTENDS = PACK / ".cache" / "browser", PACK / ".cache" / "frontend"
+NEWER = "1.58.1"
+"""The newest frontend on PyPI that the tests have passed on; ComfyUI installs the one of its requirements."""
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SPEC = "--test-reporter=spec"
 KS = (15, 30, 45, 80)
@@ -44,14 +47,35 @@ def main() -> int:
         missing = ", ".join(name for name, found in tools.items() if not found)
         print(f"SKIPPED: not found: {missing}. So tests/browser ran without a browser only.")
         return pure
-    with tempfile.TemporaryDirectory() as folder:
-        base, python = Path(folder), str(comfyui_python(comfy))
-        with serving(comfy, python, base, "--disable-api-nodes") as server:
-            given = {"url": f"http://{server.address}", "chromium": browser, "driver": str(driver), **material()}
-            (base / "given.json").write_text(json.dumps(given))
-            command = [node_js, SPEC, *sys.argv[1:], str(TESTS / "main.js")]
-            environment = {**os.environ, "GIVEN": str(base / "given.json")}
-            return pure or subprocess.run(command, env=environment).returncode
+    tools = {"chromium": browser, "driver": str(driver), **material()}
+    newer = newer_frontend(comfyui_python(comfy))
+    if not newer:
+        print(f"SKIPPED: frontend {NEWER} could not be installed, so tests/browser run on ComfyUI's own alone.")
+    codes = [pure, *(tested(node_js, comfy, tools, each) for each in [[], newer] if each is not None)]
+    return next(filter(None, codes), 0)
+
+
+def tested(node_js: str, comfy: Path, tools: dict[str, Any], frontend: list[str]) -> int:
+    """The exit code of the tests on a server with these options, which choose its frontend."""
+    print(f"Frontend: {NEWER if frontend else 'of ComfyUI'}", flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(comfy, str(comfyui_python(comfy)), Path(folder), "--disable-api-nodes", *frontend) as server,
+    ):
+        given = Path(folder) / "given.json"
+        given.write_text(json.dumps({"url": f"http://{server.address}", "newer": bool(frontend), **tools}))
+        command = [node_js, SPEC, *sys.argv[1:], str(TESTS / "main.js")]
+        return subprocess.run(command, env={**os.environ, "GIVEN": str(given)}).returncode
+
+
+def newer_frontend(python: Path) -> list[str] | None:
+    """The server's options for the newer frontend, which is installed once; None where it cannot be had."""
+    here = FRONTENDS / NEWER
+    root = here / "comfyui_frontend_package" / "static"
+    if not root.exists():
+        quiet = ["--quiet", "--no-deps", "--disable-pip-version-check", "--target", str(here)]
+        subprocess.run([str(python), "-m", "pip", "install", *quiet, f"comfyui-frontend-package=={NEWER}"])
+    return ["--front-end-root", str(root)] if root.exists() else None
 
 
 def chromium() -> str | None:
@@ -77,7 +101,7 @@ def material() -> dict[str, Any]:
     graph["report"] = node("AdaptiveReport", images=["student_images", 0], decision=["gate", 0])
     graph = changed(graph, "report", final_images=["merge", 0])
     graph["sheet"] = node("PreviewImage", images=["report", 0])
-    graph = changed(graph, "gate", student=["student", 1], reject_indices="")
+    graph = changed(graph, "gate", student=["student", 1], reject_indices="", corrections="")
     return {
         "graph": graph,
         "graded": graded(graph),

@@ -21,7 +21,7 @@ async function help(page, type, title) {
   }, type);
   await frames(page);
   await page.getByTestId("info-button").click({ timeout: 20_000 });
-  const content = page.locator(".node-help-content .markdown-content");
+  const content = page.locator(".node-help-content :is(.markdown-content, .comfy-markdown-content)");
   await content.locator("h1", { hasText: title }).waitFor({ timeout: 20_000 });
   return { heading: await content.locator("h1").first().innerText(), text: await content.innerText() };
 }
