@@ -1,7 +1,7 @@
 """Which images benchmarks.learned_gate draws and what is judged of them, fixed before any of them was drawn.
 
 Fitting: captions of the training part, as a user's own prompts. Development: other captions, to choose on. Test: 600
-captions of the test part with three noise seeds each, at which nobody looked before the gate was as it is.
+captions of the test part with three noise seeds each, looked at twice: docs/results.md has both.
 """
 
 from benchmarks.learned_draw import Task
