@@ -33,9 +33,7 @@ def _judge(width: int, layers: int) -> VisionJudge:
     }
     tokenizer = tiny_tokenizer()
     with tempfile.TemporaryDirectory() as folder:
-        return local.load(
-            save_folder(tiny_model(tokenizer=tokenizer, num_attention_heads=4, **sizes), Path(folder), tokenizer)
-        )
+        return local.load(save_folder(tiny_model(tokenizer=tokenizer, **sizes), Path(folder), tokenizer))
 
 
 def taken(work: Callable[[], object]) -> float:
