@@ -169,8 +169,8 @@ def efficiencies(minutes: float, costs: Costs) -> list[list[str]]:
 def conditions(costs: Costs) -> list[list[str]]:
     """At 1,000 GPUs with both models and unit 64: the efficiency, and its part of one GPU's with the same work."""
     rows = []
-    for minutes in (2, 10, 20, 60, 240):
-        for driver in (0.002, 0.008, 0.08):
+    for minutes in (2, 10, 20, 60):
+        for driver in (0.008, 0.08):
             each = replace(costs, driver=driver)
             many, one = (efficiency(gpus, minutes, UNITS[-1], Plan(), each) for gpus in (GPUS[-1], 1))
             units = minutes * 60 / (UNITS[-1] * costs.image)

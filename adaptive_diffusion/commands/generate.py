@@ -130,7 +130,7 @@ def _complete(chosen: argparse.Namespace) -> None:
         fill(chosen, {} if chosen.gate else {"table": "Demo"})
     if chosen.dry_run and not (chosen.shard or chosen.cluster):
         raise ValueError("--dry-run says what would be drawn into shards; give --shard 1/1, or --cluster")
-    if chosen.split and (not chosen.cluster or chosen.k == 0):
+    if chosen.split and (not chosen.cluster or chosen.k == 0 and not chosen.keep_safe):
         raise ValueError(
             "--split gives student and teacher to different workers of a --cluster; give both, and a --k above 0"
         )
@@ -200,7 +200,7 @@ def _split(chosen: argparse.Namespace, gauge: "Gauge | None", run: "ShardedRun",
     from ..scale.halves import Halves
     from ..scale.split import Split
 
-    sure = sureness(gauge, chosen.k) if gauge else None
+    sure = sureness(gauge, chosen.k) if gauge and not chosen.keep_safe else None
     low, high = sure.rejected if sure else (0.0, 100.0)
     halves = Halves(partial(_student_half, chosen, gauge), partial(_teacher_half, chosen))
     return Split(run, halves, workers, (low / 100, high / 100))

@@ -90,7 +90,7 @@ def _tuned(chosen: argparse.Namespace, tuner: "Tuner", task: "Tuning", tell: Cal
     journal = _named(chosen.out, JOURNAL)
     if not chosen.cluster:
         return tune(journal, task, tuner.draw, tell)
-    with finders(chosen, partial(_finder, chosen, tuner.prompts)) as workers:
+    with finders(chosen, partial(_finder, chosen, list(tuner.prompts))) as workers:
         own = max(CHUNK, chosen.batch)
 
         def draw(way: "Way", starts: Sequence[int]) -> "Iterator[Found]":

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..quoting import quoted
-from .drawing import TRIES, Make, Progress, attempt, heard
+from .drawing import TRIES, Drawer, Make, Progress, attempt, heard
 from .extra import installed
 from .sharded import ShardedRun
 
@@ -41,7 +41,8 @@ class Worker:
     """An actor of the pool: loads its models once, then draws the units that it is given."""
 
     def __init__(self, work: Work):
-        self.work, self.drawer = work, work.make()
+        self.work = work
+        self.drawer: Drawer | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Draw the units of a batch of rows; what came of each, as JSON."""
@@ -49,6 +50,10 @@ class Worker:
         return {"progress": [json.dumps(asdict(self._attempt(int(unit), list(prompts)))) for unit, prompts in units]}
 
     def _attempt(self, unit: int, prompts: Sequence[str]) -> Progress:
+        try:
+            self.drawer = self.drawer or self.work.make()
+        except Exception as error:
+            return Progress(unit, 0, 0, 0.0, f"{error}" or type(error).__name__, begins=False)
         with heard() as told:
             progress = attempt(self.drawer, self.work.run, unit, prompts)
         return replace(progress, told=told)
@@ -100,7 +105,8 @@ def needed() -> dict[str, Any]:
 def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int) -> Iterator[Progress]:
     """Have so many workers draw these units of a run, of all of whose prompts these are; what each came to.
 
-    Those that killed their worker TRIES times are recorded as failed at the end.
+    Those that killed their worker TRIES times are recorded as failed at the end. ValueError where a worker cannot load
+    its models.
     """
     import ray
 
@@ -119,6 +125,8 @@ def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int)
     )
     for row in told.iter_rows():
         progress = Progress(**json.loads(row["progress"]))
+        if not progress.begins:
+            raise ValueError(f"a worker cannot begin: {progress.reason}")
         seen.add(progress.unit)
         yield progress
     for unit in sorted({*units} & {*work.run.missing()} - seen):

@@ -37,6 +37,7 @@ class Progress:
     """What came of a unit.
 
     reason: why it was not drawn, empty where it was. seconds: of drawing. cut: as Drawer tells it. told: warnings.
+    begins: whether the worker can draw at all.
     """
 
     unit: int
@@ -46,6 +47,7 @@ class Progress:
     reason: str
     cut: list[list[str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    begins: bool = True
 
 
 def draw_unit(drawer: Drawer, run: ShardedRun, unit: int, prompts: Sequence[str]) -> list[Record]:

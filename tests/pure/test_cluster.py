@@ -1,7 +1,6 @@
 """A run's units on Ray, on this machine."""
 
 import functools
-import os
 import time
 import warnings
 from functools import partial
@@ -11,22 +10,17 @@ import pytest
 
 from adaptive_diffusion.commands import sharing
 from adaptive_diffusion.prompts import described
-from adaptive_diffusion.scale import cluster, drawing, halves, models, sharded, split, stores
+from adaptive_diffusion.scale import cluster, drawing, halves, sharded, split, stores
 from tests.pure import tiny
-from tests.pure.dying import POISON, Dying, make
+from tests.pure.dying import POISON, Dying, DyingHalf, drawer, halves_of, no_model, short_drawer, teacher_half
 
 PROMPTS = tiny.PROMPTS * 3
 UNIT = 4
 UNITS = 4
-SETTINGS = {**tiny.QUICK, "k": 100, "batch_size": 2}
 
 
 def run_in(folder, prompts=PROMPTS) -> sharded.ShardedRun:
     return sharded.opened(stores.open_store(str(folder)), {"prompts": described(prompts, 0)}, prompts, UNIT)
-
-
-def drawer(*how) -> models.WithPipeline:
-    return models.WithPipeline(make(*how), 0, SETTINGS)
 
 
 def draw(run, made=drawer, prompts=PROMPTS, units=None, watch=lambda: None) -> list[drawing.Progress]:
@@ -96,36 +90,12 @@ def test_what_only_fails_is_told_with_its_reason_and_may_be_drawn_again(tmp_path
     run = run_in(tmp_path, prompts)
     told = draw(run, partial(drawer, Dying, True), prompts)
     assert (run.failed(), run.missing()) == ([], [1])
+    with pytest.raises(ValueError, match="^a worker cannot begin: there is no model in 'x'; name one$"):
+        draw(run, no_model, prompts)
     with pytest.raises(ValueError, match=r"^1 images were not drawn \(units 1\): \[Errno 28\] No space left on device"):
         drawing.check(told, run)
     drawing.check(draw(run, drawer, prompts), run)
     assert run.missing() == []
-
-
-class DyingHalf(halves.StudentHalf):
-    """Ends its process at a prompt, or cannot be made."""
-
-    def begin(self, prompts, rows):
-        if POISON in prompts:
-            os._exit(9)
-        return super().begin(prompts, rows)
-
-
-def halves_of(kind=halves.StudentHalf) -> halves.Halves:
-    return halves.Halves(partial(_student_half, kind), _teacher_half)
-
-
-def _student_half(kind) -> halves.StudentHalf:
-    made = make()
-    return kind(made.estimator, made.student, 0, SETTINGS)
-
-
-def _teacher_half() -> halves.TeacherHalf:
-    return halves.TeacherHalf(make().student.vae, make().teacher)
-
-
-def _no_model():
-    raise FileNotFoundError("there is no model in 'x'; name one")
 
 
 def draw_split(run, of, prompts=PROMPTS, workers: int = 2) -> list[drawing.Progress]:
@@ -153,23 +123,16 @@ def test_a_unit_at_which_split_workers_die_is_recorded_and_one_that_cannot_begin
     assert sorted(progress.unit for progress in told) == [0, 2]
     assert (run.failed(), run.missing()) == ([1], [])
     with pytest.raises(ValueError, match="^a worker cannot begin: there is no model in 'x'; name one$"):
-        draw_split(run_in(tmp_path / "none"), halves.Halves(_no_model, _teacher_half))
+        draw_split(run_in(tmp_path / "none"), halves.Halves(no_model, teacher_half))
     with pytest.raises(ValueError, match="^--split needs two workers, one for each model, but there is 1; give --work"):
         split.Split(run, halves_of(), 1, (0.0, 1.0))
-
-
-def _short() -> models.WithPipeline:
-    """Models of which the student reads two tokens; only in a worker, as its parts are shared."""
-    made = drawer()
-    made.pipeline.student.tokenizer.model_max_length = 2
-    return made
 
 
 def test_which_prompts_workers_cut_is_told_once_for_all_of_them(tmp_path):
     run = run_in(tmp_path)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        sharing.finish(run, run.missing(), draw(run, _short))
+        sharing.finish(run, run.missing(), draw(run, short_drawer))
     told = [str(each.message) for each in heard if "reads the first" in str(each.message)]
     assert [sentence for sentence in told if "student" in sentence] == [
         "the student reads the first 2 of 3 tokens of 'red circle...', and cuts 4 more"

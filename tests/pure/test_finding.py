@@ -1,16 +1,18 @@
 """What is found on Ray, on this machine, is what is found in one process."""
 
 import json
-import os
+from functools import partial
 
 import numpy
 import pytest
 
 from adaptive_diffusion import __main__
+from adaptive_diffusion.gate import fitted, fitting
 from adaptive_diffusion.gate.pairs import Pairs
 from adaptive_diffusion.gate.percentiles import PercentileTable
 from adaptive_diffusion.scale import cluster
 from adaptive_diffusion.scale.finding import Finders
+from tests.pure.dying import Finding, no_model
 
 RAY = ["--cluster", "--workers=2"]
 OF = ["--prompts=demo", "--count=12", "--batch=4", "--student-steps=1"]
@@ -30,13 +32,22 @@ def test_a_table_of_two_workers_is_that_of_one_process(tmp_path, batch, monkeypa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.json", "ray.json"]
 
 
-def test_pairs_of_two_workers_are_those_of_one_process(tmp_path):
-    words = ["calibrate", "--prompts=demo", "--count=60", "--student-steps=1", "--teacher-steps=3", "--judge=oracle"]
+class Gate:
+    """Stands for a gate that is fitted: a few pairs are too few."""
+
+    def save(self, path):
+        path.write_text("a gate")
+
+
+def test_pairs_of_two_workers_are_those_of_one_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "fit", lambda *_: Gate())
+    monkeypatch.setattr(fitted, "summary", lambda _: "fitted")
     for name, how in (("one", []), ("ray", RAY)):
-        command(*words, f"--gate={tmp_path / name}.safetensors", *how)
+        words = ["calibrate", *OF, "--teacher-steps=3", "--judge=oracle", f"--gate={tmp_path / name}.safetensors"]
+        command(*words, *how)
     one, ray = (Pairs.load(tmp_path / f"{name}.pairs.safetensors") for name in ("one", "ray"))
-    assert numpy.array_equal(one.scores, ray.scores) and numpy.array_equal(one.features, ray.features)
-    assert numpy.array_equal(one.judged, ray.judged)
+    for name in ("numbers", "seeds", "scores", "features", "teacher_scores", "judged"):
+        assert numpy.array_equal(getattr(one, name), getattr(ray, name)), name
 
 
 def drawn(path) -> dict:
@@ -67,44 +78,25 @@ def test_two_workers_judge_as_one_process(tmp_path, capsys, monkeypatch):
     assert said[0] == said[1] and "demo" in said[0]
 
 
-class Finding:
-    """Finds the square of a number; some make it fail, or end its process, once or always."""
+def found(make, workers: int, asked, **how) -> list[int]:
+    import ray
 
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __call__(self, asked):
-        if asked == 3:
-            raise ValueError("3 is no number")
-        if asked == 4 and not (self.folder / "died").exists():
-            (self.folder / "died").touch()
-            os._exit(9)
-        if asked == 5:
-            os._exit(9)
-        yield asked**2
-
-
-class Making:
-    def __init__(self, folder, broken=False):
-        self.folder, self.broken = folder, broken
-
-    def __call__(self):
-        if self.broken:
-            raise FileNotFoundError("there is no model in 'x'; name one")
-        return Finding(self.folder)
-
-
-def found(make, asked, **how) -> list[int]:
-    with cluster.connected(cluster.LOCAL, 2) as workers:
-        return sorted(Finders(make, workers, print).found(asked, **how))
+    finders = Finders(make, workers, print)
+    try:
+        return sorted(finders.found(asked, **how))
+    finally:
+        for each in finders._workers:  # the next ones need their processors
+            ray.kill(each)
 
 
 def test_what_fails_is_one_sentence_and_a_worker_that_dies_once_is_begun_again(tmp_path):
-    assert found(Making(tmp_path), [1, 2, 4]) == [1, 4, 16]
-    assert found(Making(tmp_path), [1, 2, 6], worker=lambda i: i) == [1, 4, 36]
-    with pytest.raises(ValueError, match="^3 is no number$"):
-        found(Making(tmp_path), [1, 3])
-    with pytest.raises(ValueError, match="^a worker died 3 times .*; what is there already is kept$"):
-        found(Making(tmp_path), [5])
-    with pytest.raises(ValueError, match="^there is no model in 'x'; name one$"):
-        found(Making(tmp_path, broken=True), [1])
+    make = partial(Finding, tmp_path)
+    with cluster.connected(cluster.LOCAL, 2) as workers:
+        assert found(make, workers, [1, 2, 4]) == [1, 4, 16]
+        assert found(make, workers, [1, 2, 6], worker=lambda i: i) == [1, 4, 36]
+        with pytest.raises(ValueError, match="^3 is no number$"):
+            found(make, workers, [1, 3])
+        with pytest.raises(ValueError, match="^there is no model in 'x'; name one$"):
+            found(no_model, workers, [1])
+        with pytest.raises(ValueError, match="^a worker died 3 times .*; what is there already is kept$"):
+            found(make, workers, [5])

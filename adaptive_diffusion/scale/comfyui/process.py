@@ -17,7 +17,7 @@ from .server import Gone, Server
 SECONDS = 300.0
 PAUSE = 0.1
 TAIL = 4096
-LOG, OUTPUT = "log.txt", "output"
+LOG, OUTPUT, TEMP, USER = "log.txt", "output", "temp", "user"
 # It runs ComfyUI until its input ends, as it does when the parent is dead; then each line's path is removed.
 _UNTIL_INPUT_ENDS = """
 import os, runpy, shutil, sys, threading
@@ -91,6 +91,8 @@ class Process:
         """Start it; ValueError, with the last line of its log, where it ends before it answers."""
         self.of, self.folder = of, Path(tempfile.mkdtemp(prefix="comfyui-"))
         port = _free_port()
+        for name in (OUTPUT, TEMP, USER):
+            (self.folder / name).mkdir()
         self.server = Server(f"http://127.0.0.1:{port}")
         with (self.folder / LOG).open("wb") as log:
             self._process = subprocess.Popen(
@@ -120,7 +122,7 @@ class Process:
     def remove(self, name: str) -> None:
         """Remove a file of its input folder, and the pictures that it has saved."""
         (self.of.input / name).unlink(missing_ok=True)
-        for folder in (self.folder / OUTPUT, self.folder / "temp"):
+        for folder in (self.folder / OUTPUT, self.folder / TEMP):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(exist_ok=True)
 
@@ -143,7 +145,7 @@ class Process:
             raise Gone(f"ComfyUI in {quoted(self.of.folder)} has ended") from error
 
     def _command(self, port: int) -> list[str]:
-        places = {"output": OUTPUT, "temp": "", "user": "user"}
+        places = {"output": OUTPUT, "temp": "", "user": USER}
         own = [part for name, place in places.items() for part in (f"--{name}-directory", str(self.folder / place))]
         here = ["--listen", "127.0.0.1", "--port", str(port), "--database-url", "sqlite:///:memory:"]
         main = str((self.of.folder / "main.py").absolute())

@@ -16,7 +16,7 @@ from .results import Outputs
 from .workflow import Graph
 
 SECONDS = 60.0
-SOONEST, LATEST, SHARE = 0.02, 0.5, 0.02
+SOONEST, LATEST, SHARE = 0.02, 0.25, 0.02
 """Between two looks at the history: this share of the time waited so far, within these bounds, in seconds."""
 
 
