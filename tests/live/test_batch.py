@@ -1,6 +1,5 @@
 """comfy-batch on real servers: two draw what one draws, though one of them is killed in the middle."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 from comfy_server import prepared
-from graphs import adaptive_graph, changed, demo_prompts, node
+from find_comfyui import PACK
+from graphs import demo_prompts
 
 from adaptive_diffusion.scale import sharded, stores
 
@@ -27,18 +27,20 @@ def base(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
-    """A folder with prompts and a workflow that draws them with the demo models."""
+    """A folder with prompts."""
     folder = tmp_path_factory.mktemp("batch")
     (folder / "prompts.txt").write_text("\n".join(demo_prompts(PROMPTS)))
-    graph = changed(adaptive_graph(["load", 0], batch=1, seed=["load", 1]), "gate", table="Demo", k=50.0)
-    load = node("AdaptiveLoadPrompts", file="bundled", column="caption", count=0, seed=5)
-    (folder / "workflow.json").write_text(json.dumps({**graph, "load": load}))
     return folder
 
 
 def words(files: Path, base: Path, out: Path, *options: str) -> list[str]:
     own = [f"--comfyui={os.environ['COMFYUI_PATH']}", f"--comfyui-options=--cpu --base-directory '{base}'"]
-    given = [str(files / "workflow.json"), f"--prompts={files / 'prompts.txt'}", f"--out={out}", f"--unit={UNIT}"]
+    given = [
+        str(PACK / "docs" / "batch_api.json"),
+        f"--prompts={files / 'prompts.txt'}",
+        f"--out={out}",
+        f"--unit={UNIT}",
+    ]
     return [sys.executable, "-m", "adaptive_diffusion", "comfy-batch", *given, *own, *options]
 
 
