@@ -191,8 +191,10 @@ def _tell(told: "Sequence[Progress]") -> None:
 
 
 def summary(run: "ShardedRun", units: Sequence[int]) -> str:
-    """What came of these units, and what is still missing of the run."""
+    """What came of these units, and what is still missing of the run; where nothing is, what was killed is swept."""
     missing, failed = run.missing(), run.failed()
+    if not missing:
+        run.store.sweep()
     drawn = run.count(units) - run.count({*units} & {*missing, *failed})
     of_failed = f", {run.count(failed)} have failed" if failed else ""
     return (

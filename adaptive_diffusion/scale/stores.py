@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from ..files import write_atomically, write_new, writing
+from ..files import sweep, write_atomically, write_new, writing
 from ..quoting import quoted, unquoted
 from .extra import installed
 
@@ -37,6 +37,10 @@ class Store(ABC):
     def remove(self, name: str) -> None:
         """Take a file away, where it is there."""
 
+    @abstractmethod
+    def sweep(self) -> None:
+        """Take away what killed writers have left of files; only where nobody writes."""
+
 
 class Folder(Store):
     def __init__(self, folder: Path):
@@ -58,6 +62,10 @@ class Folder(Store):
     def remove(self, name: str) -> None:
         with writing(self.folder / name):
             (self.folder / name).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        with writing(self.folder):
+            sweep(self.folder)
 
 
 class Bucket(Store):
@@ -104,6 +112,9 @@ class Bucket(Store):
     def remove(self, name: str) -> None:
         if name in self.names():
             self._patiently(lambda: self._files.delete_file(self._path(name)), "written to")
+
+    def sweep(self) -> None:
+        """Nothing: what was not put whole is not there."""
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"

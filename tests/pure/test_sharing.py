@@ -43,7 +43,10 @@ def test_shares_collect_to_what_one_process_draws_whatever_the_clocks_say(genera
     for number, path in enumerate(sorted((tmp_path / "shards").iterdir())):
         os.utime(path, (4e9 * (number % 2),) * 2)
     generate("shards", "--shard=1/2")
+    left = tmp_path / "shards" / ".unit-000000001.tar.4711.part"
+    left.write_text("what a killed process left")
     generate("shards", "--shard=1/1")
+    assert not left.exists()
     __main__.main(["collect", str(tmp_path / "shards"), f"--out={tmp_path / 'out'}"])
     assert content(tmp_path / "out") == content(tmp_path / "one")
     assert any(record["verdict"] != "accepted" for record in runs.read(tmp_path / "out"))
