@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { frames, given, picture, run } from "./page.js";
 
 const FIRST = "Adaptive demo";
-const [MOST_NODES, READABLE] = [12, 0.75]; // widgets then have letters of 9 pixels
+const [MOST_NODES, READABLE] = [12, 0.68]; // widgets then have letters of 8 pixels
 const SCREEN = { width: 1600, height: 900 };
 
 /** The nodes of the open graph as they are drawn, in pixels of the page, and the scale. */
@@ -44,6 +44,9 @@ const cut = (page) =>
       const note = type === "MarkdownNote" && box?.querySelector(".comfy-markdown, .comfy-markdown-content, .markdown-content");
       if (note && note.scrollHeight > note.clientHeight + 1) found.push(`${title}: a note of ${note.scrollHeight} in ${note.clientHeight}`);
     }
+    const said = [...document.querySelectorAll(".dom-widget *")].filter((part) => !part.closest(".adaptive, textarea"));
+    const short = said.filter((part) => getComputedStyle(part).overflowY === "auto" && part.scrollHeight > part.clientHeight + 2);
+    found.push(...short.map((part) => `${part.textContent.trim().slice(0, 60)}: ${part.scrollHeight} in ${part.clientHeight}`));
     return [...found, ...cutOnCanvas(ours)];
 
     /** What the canvas draws of these nodes with an ellipsis at its end. */
@@ -66,7 +69,7 @@ const cut = (page) =>
 async function open(page, name) {
   await page.evaluate(async (name) => {
     const saved = await (await fetch(`/api/workflow_templates/adaptive_diffusion/${encodeURIComponent(name)}.json`)).json();
-    await app.loadGraphData(saved, true, true, name);
+    await app.loadGraphData(saved, true, true, name, { openSource: "template" });
   }, name);
   await page.waitForTimeout(500);
   await frames(page);

@@ -261,13 +261,25 @@ DEMO = Workflow(
     shown="sheet",
     preset="Demo",
     page=(
-        about("note:demo", "prompt"),
-        about("Student", "estimator", "scores"),
-        about("gate", "Teacher"),
-        about("merged", "save"),
-        about("report", "sheet"),
+        Group(
+            "",
+            "",
+            (
+                ("note:demo", "prompt", "estimator"),
+                ("Student", "scores"),
+                ("gate",),
+                ("Teacher", "merged", "save"),
+                ("report", "sheet"),
+            ),
+        ),
     ),
-    view=(0.76, 105.0, 65.0),
+    sizes={
+        "note:demo": (280, 470),
+        "prompt": (280, 130),
+        "save": (260, 250),
+        "report": (330, 168),
+        "sheet": (330, 300),
+    },
 )
 BEST_OF_BOTH = Workflow(
     "Adaptive best of both",

@@ -64,7 +64,7 @@ def make_all(client: Client, names: Collection[str]) -> Iterator[str]:
         for workflow in chosen(WORKFLOWS, names):
             print(workflow.name, flush=True)
             made = built(page, workflow)
-            write(EXAMPLES / f"{workflow.name}.json", viewed(tidy(made["ui"], workflow.name), workflow))
+            write(EXAMPLES / f"{workflow.name}.json", tidy(made["ui"], workflow.name))
             yield from checked(client, workflow, made)
         for blueprint in chosen(BLUEPRINTS, names):
             print(blueprint.name, flush=True)
@@ -83,7 +83,8 @@ def built(page: Frontend, made: Workflow | Blueprint) -> dict[str, Any]:
     files = {number: _files(node, made) for number, node in graph.items()}
     randomized = [numbers[name] for name in getattr(made, "randomized", ())]
     request = {"graph": graph, "notes": notes(numbers), "models": {k: v for k, v in files.items() if v}}
-    found = page.call("load", {**request, "randomized": randomized})
+    own = {numbers[name]: size for name, size in getattr(made, "sizes", {}).items()}
+    found = page.call("load", {**request, "randomized": randomized, "sizes": own})
     sizes = {name: found[number] for name, number in numbers.items()}
     kinds = {name: node["class_type"] for name, node in made.graph.items()}
     for group in (group for group in made.groups if group.folded):
@@ -124,13 +125,6 @@ def tidy(saved: Saved, name: str) -> Saved:
     found = list(dict.fromkeys(UUID.findall(text)))
     replaced = {old: str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{i}")) for i, old in enumerate(found)}
     return json.loads(UUID.sub(lambda match: replaced[match[0]], text))
-
-
-def viewed(saved: Saved, workflow: Workflow) -> Saved:
-    if workflow.view is None:
-        return saved
-    scale, *offset = workflow.view
-    return {**saved, "extra": {"ds": {"scale": scale, "offset": offset}}}
 
 
 def write(path: Path, saved: Saved) -> None:

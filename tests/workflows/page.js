@@ -20,10 +20,10 @@
     return lines.reduce((sum, count) => sum + count * LINE.height, LINE.margin)
   }
 
-  function size(node) {
+  function size(node, own) {
     const [width, height] = node.computeSize()
     const wanted = node.type === 'MarkdownNote' ? noteHeight(node.widgets[0].value) : textIsLinked(node) ? 0 : (HEIGHTS[node.type] ?? 0)
-    node.setSize([Math.max(width, WIDTHS[node.type] ?? WIDTH), Math.max(height, wanted)])
+    node.setSize(own ?? [Math.max(width, WIDTHS[node.type] ?? WIDTH), Math.max(height, wanted)])
     return [...node.size]
   }
 
@@ -64,7 +64,7 @@
   }
 
   // Build the graph, its seeds fixed but for those `randomized`; the size of every node.
-  async function load({ graph, notes, models, randomized }) {
+  async function load({ graph, notes, models, randomized, sizes }) {
     const root = await build(graph)
     addNotes(root, notes)
     for (const [id, files] of Object.entries(models)) root.getNodeById(id).properties.models = files
@@ -72,7 +72,7 @@
       const control = node.widgets?.find((widget) => widget.name === 'control_after_generate')
       if (control) control.value = randomized.includes(String(node.id)) ? 'randomize' : 'fixed'
     }
-    return Object.fromEntries(root.nodes.map((node) => [node.id, size(node)]))
+    return Object.fromEntries(root.nodes.map((node) => [node.id, size(node, sizes[node.id])]))
   }
 
   // Make these nodes, put where they belong inside, one subgraph node; its id and size.

@@ -1,6 +1,6 @@
 """What a workflow is: a graph in API format whose nodes have names, and where on the page they stand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 Graph = dict[str, dict[str, Any]]
@@ -44,7 +44,7 @@ class Workflow:
 
     shown: the node whose picture is the thumbnail. card: without one, the diagram that is.
     preset: whose settings it has. page: where groups that are folded stand, by their titles; without any, as in groups.
-    view: the first zoom, and how far right and down the page is moved; without one, the frontend shows all of it.
+    sizes: width and height of nodes that are not to have the usual ones, by name.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Workflow:
     card: tuple[Box, ...] = ()
     preset: str = ""
     page: tuple[Group, ...] = ()
-    view: tuple[float, float, float] | None = None
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def node(class_type: str, title: str | None = None, /, **inputs: Any) -> dict[str, Any]:

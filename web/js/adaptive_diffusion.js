@@ -9,6 +9,7 @@ import { everyNode, GATE, isLinked, reportsOf, searchOf, settings, studentOf, te
 import { imagesPage } from "./images.js";
 import { outputOf, runOf, temporaryFile } from "./outputs.js";
 import { gatePage, tablePage } from "./pages.js";
+import { makeRoom } from "./preview.js";
 import { note } from "./text.js";
 import { correct, imagesOf, seeCloser } from "./verdicts.js";
 
@@ -135,7 +136,9 @@ let frame = 0;
 function redraw() {
   frame ||= requestAnimationFrame(() => {
     frame = 0;
-    const pictured = everyNode(app.rootGraph).filter(({ adaptive }) => adaptive);
+    const nodes = everyNode(app.rootGraph).filter(({ comfyClass }) => comfyClass?.startsWith("Adaptive"));
+    nodes.forEach(makeRoom);
+    const pictured = nodes.filter(({ adaptive }) => adaptive);
     for (const node of pictured) node.adaptive.draw();
     for (const node of pictured) takePlace(node);
   });
