@@ -144,6 +144,13 @@ def test_a_whole_file_judges_however_its_weights_are_called(state, clip, tmp_pat
     assert hosted(tiny_clip(file)).score(image, [WORDS]) == hosted(clip).score(image, [WORDS])
 
 
+@pytest.mark.parametrize("made", [None, (print, ()), (print, ("file.safetensors",), 0)])
+def test_a_clip_of_a_loader_that_is_not_known_judges(state, made):
+    clip = tiny_clip(state)
+    clip.patcher.cached_patcher_init = made
+    assert hosted(clip).score(picture(96, 160), [WORDS])
+
+
 def test_a_quantised_file_in_which_a_part_is_not_there(state):
     """Of such a file ComfyUI makes no weight at all."""
     layer = "model.language_model.layers.{}.mlp.up_proj.{}"
