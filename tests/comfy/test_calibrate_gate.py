@@ -113,7 +113,7 @@ def test_gate_and_pairs_are_kept_and_the_gate_comes_out(comfy_app, folder):
 
 @pytest.mark.parametrize("read", [0, 3])
 def test_interrupted_it_goes_on_to_the_same_pairs_and_draws_nothing_twice(comfy_app, folder, fitted, monkeypatch, read):
-    monkeypatch.setattr(module("adaptive_diffusion.gate.calibration"), "CHUNK", 4)
+    monkeypatch.setattr(module("adaptive_diffusion.gate.calibration").chunks, "__defaults__", (4,))
     assert comfy_app.run(graph("whole")).error is None
     judge = module("host.estimator").HostedEstimator
     calls, original = itertools.count(), judge.read
@@ -177,10 +177,11 @@ def test_what_cannot_be_calibrated_is_refused_before_anything_is_written(comfy_a
     assert not folder.exists()
 
 
-def test_a_prompt_that_the_estimator_does_not_read_to_its_end_is_told(comfy_app):
-    long = "a red circle left of a blue cross " * 9
-    run = comfy_app.run(graph("long", [PROMPTS[0], long]))
-    assert run.error is None and f"tokens of '{long[:40]}" in run.texts["calibrate"]
+def test_a_prompt_that_the_estimator_does_not_read_to_its_end_is_told(comfy_app, monkeypatch):
+    reader = module("adaptive_diffusion.estimators.blip_reward").BlipReward
+    monkeypatch.setattr(reader, "cut", lambda self, prompts: [f"read in part: {prompts[0]}"])
+    run = comfy_app.run(graph("long", PROMPTS[:2]))
+    assert run.error is None and run.texts["calibrate"] == f"fitted\nread in part: {PROMPTS[0]}"
 
 
 def test_a_name_that_is_taken_by_other_pairs_is_refused_and_nothing_is_lost(comfy_app, folder):

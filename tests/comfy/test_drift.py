@@ -33,7 +33,9 @@ def of_numbers(numbers, k: float = 50.0, **gate) -> dict:
 
 def shown(run) -> dict:
     assert run.error is None
-    return run.ui["gate"]["adaptive_gate"][0]
+    """What the gate shows, but for what was saved since the start, which every run adds to."""
+    told = run.ui["gate"]["adaptive_gate"][0]
+    return {key: value for key, value in told.items() if key != "savings"}
 
 
 def state(folder) -> dict:

@@ -18,6 +18,12 @@ KINDS = {
 NUMBERS = [("gate", "k", 42.0), ("teacher", "cfg", 2.0), ("teacher", "rollback", 0.5), ("student", "cfg", 1.0)]
 
 
+def judged(run):
+    """What the gate shows, but for what was saved since the start, which every run adds to."""
+    [told] = run.ui["gate"]["adaptive_gate"]
+    return {key: value for key, value in told.items() if key != "savings"}
+
+
 def linked(app, graph, target, name, value):
     app.give["value"] = value
     return changed(graph, target, **{name: ["value", 0]}) | {"value": node("TestGive", name="value")}
@@ -31,7 +37,7 @@ def test_a_number_of_any_kind_is_that_number(comfy_app, target, name, value, kin
     expected = comfy_app.run(changed(graph, target, **{name: value}))
     run = comfy_app.run(linked(comfy_app, graph, target, name, KINDS[kind](value)))
     assert torch.equal(run.kept["merged"][0], expected.kept["merged"][0])
-    assert run.ui["gate"] == expected.ui["gate"] and json.dumps(run.ui)
+    assert judged(run) == judged(expected) and json.dumps(run.ui)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, numpy.float32("nan"), torch.tensor(math.inf)])

@@ -90,7 +90,7 @@ def test_of_a_table_with_many_equal_scores_the_gate_says_which_shares_can_be_had
     assert shown["warnings"] == [told] and shown["confidence"]["reachable"] == (20, 80)
     assert shown["confidence"]["rejected"] == pytest.approx([16.3, 24.1], abs=0.1)
     gates = module("host.gate")
-    made = gates.judge([scores(1, 2)], [None], False, table=[""], k=[50.0], percentile_table=[table(*RATINGS)])
+    made = gates.judge([scores(1, 2)], [None], False, "", table=[""], k=[50.0], percentile_table=[table(*RATINGS)])
     assert told in gates.summary(made)
     output, shown = gate(scores(1, 2, 3), k=80.0, percentile_table=table(*RATINGS))
     assert rejected(output) == [(0, 1)] and shown["warnings"] == [] and shown["confidence"]["reachable"] == ()
@@ -131,7 +131,7 @@ def test_the_node_says_how_many_were_rejected_and_how_sure_it_is():
     gate = module("host.gate")
     linked = table(*range(101))
     text = gate.summary(
-        gate.judge([scores(40, 60)], [None], False, table=["Demo"], k=[50.0], percentile_table=[linked])
+        gate.judge([scores(40, 60)], [None], False, "", table=["Demo"], k=[50.0], percentile_table=[linked])
     )
     assert text.startswith("1 of 2 rejected under 50.000, from 101 scores: 95% sure that it belongs between 40.")
     assert "59.6 % of new images will be rejected; " in text and text.endswith(" more prompts would halve that")
