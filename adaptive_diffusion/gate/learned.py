@@ -154,7 +154,7 @@ def _arrays(file: Any) -> dict[str, Any]:
     """The arrays of an `opened` gate's file; ValueError where they cannot be a gate's. Old ones have no floor."""
     weights = array(file, "weights", "F64", (None,))
     [constant] = array(file, "constant", "F64", (1,))
-    [floor] = array(file, "floor", "F64", (1,)) if "floor" in {*file.keys()} else [-math.inf]
+    floor = float(array(file, "floor", "F64", (1,))[0]) if "floor" in {*file.keys()} else -math.inf
     risks = array(file, "risks", "F64", (None,))
     improved = array(file, "improved", "U8", risks.shape)
     keys = array(file, "keys", "U64", risks.shape)
@@ -165,7 +165,7 @@ def _arrays(file: Any) -> dict[str, Any]:
     return {
         "weights": weights,
         "constant": float(constant),
-        "floor": float(floor),
+        "floor": floor,
         "risks": risks,
         "improved": improved.astype(bool),
         "keys": keys,
