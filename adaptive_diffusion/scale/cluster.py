@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..quoting import quoted
+from ..quoting import quoted, unquoted
 from .drawing import TRIES, Drawer, Make, Progress, attempt, heard
 from .extra import installed
 from .sharded import ShardedRun
@@ -64,7 +64,8 @@ def connected(address: str, workers: int | None) -> Iterator[int]:
     """Ray within: that of `address`, or one of this machine for this command alone; gives how many workers fit.
 
     workers: how many are asked for; None for one on each GPU, or on each processor where there is none.
-    A local Ray listens on the loopback alone. ValueError where an address does not answer.
+    A local Ray listens on the loopback alone. ValueError where an address does not answer, or a worker would have no
+    GPU of this machine.
     """
     if address == LOCAL:
         os.environ.update(_OF_THIS_MACHINE)
@@ -75,11 +76,19 @@ def connected(address: str, workers: int | None) -> Iterator[int]:
         import ray.data
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    quiet = {"log_to_driver": False, "logging_level": "error", "include_dashboard": False}
-    ray.init(address=address, **(quiet if address == LOCAL else {"log_to_driver": False}))
+    own: dict[str, Any] = {"logging_level": "error", "include_dashboard": False}
+    own["num_cpus"] = max(workers or 1, os.cpu_count() or 1)  # each takes one, where there is no GPU
+    try:
+        ray.init(address=address, log_to_driver=False, **(own if address == LOCAL else {}))
+    except Exception as error:  # as Ray raises it where a machine is too busy to begin
+        reason = unquoted(str(error).partition("\n")[0])
+        raise ValueError(f"Ray does not begin ({reason}); give the same command again") from error
     try:
         there = ray.cluster_resources()
-        yield workers or int(there.get("GPU", 0) or there.get("CPU", 1))
+        most = int(there.get("GPU", 0) or there.get("CPU", 1))
+        if address == LOCAL and (workers or 0) > most:
+            raise ValueError(f"--workers is {workers}, but there are {most} GPUs; give at most {most}")
+        yield workers or most
     finally:
         ray.shutdown()
 
