@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,11 +30,16 @@ def writing(path: Path) -> Iterator[None]:
         raise ValueError(f"{quoted(path)} cannot be written ({error.strerror or error}); {fix}") from error
 
 
+def _beside(path: Path) -> Path:
+    """A temporary place beside `path`, which no other thread of any process has."""
+    return path.with_name(f".{path.name}.{threading.get_native_id()}{PARTIAL}")
+
+
 @contextmanager
 def making_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path` to fill, which is there, through to disk, once all went well."""
     with writing(path):
-        partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        partial = _beside(path)
         try:
             partial.mkdir(parents=True)
             yield partial
@@ -50,7 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to, renamed over `path` once all went well."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        partial = _beside(path)
         try:
             yield partial
             os.replace(partial, path)
@@ -63,11 +69,17 @@ def write_atomically(path: Path, data: bytes) -> None:
     write_together(path.parent, {path.name: data})
 
 
+def rename(path: Path, target: Path) -> None:
+    """Give a file another name in its folder, through to disk."""
+    path.rename(target)
+    sync_names(path.parent)
+
+
 def write_new(path: Path, data: bytes) -> bool:
     """Write a file that is whole from its first moment, unless there is one of that name; whether there was none."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        partial = _beside(path)
         try:
             with partial.open("wb") as file:
                 _write(file, data, through=True)

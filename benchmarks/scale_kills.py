@@ -25,6 +25,7 @@ import psutil
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
+from adaptive_diffusion.files import PARTIAL
 from adaptive_diffusion.scale import sharded, stores
 from adaptive_diffusion.scale.shards import failed_name, units_in
 from benchmarks.scale_equal import PACK, command, content, left, marked
@@ -152,7 +153,7 @@ def check(base: Path, name: str, place: str, expected: list[tuple]) -> None:
     """Exit where the result is not that of the run that was left alone."""
     store = stores.open_store(place)
     partial = [entry for entry in store.names() if not entry.endswith(".tar") and entry != "run.json"]
-    hidden = [path.name for path in Path(place).glob(".*.part")] if "://" not in place else []
+    hidden = [path.name for path in Path(place).glob(f".*{PARTIAL}")] if "://" not in place else []
     if partial or hidden:
         sys.exit(f"there are partial files: {partial + hidden}")
     command("collect", place, f"--out={base / f'{name} collected'}")

@@ -53,6 +53,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_student(parser)
     add_teacher(parser)
     add_estimator(parser)
+    _add_gate(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", help="percentile table: a bundled one's name, or a file (with the demo: Demo)")
     parser.add_argument(
         "--gate",
@@ -72,7 +77,6 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="with a learned gate, in the place of k: of the images that are kept, at most this share would have been "
         "improved, 95 %% sure, for prompts like those it was fitted to (0 for k)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> str:

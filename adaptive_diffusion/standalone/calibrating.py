@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..files import rename
 from ..gate.calibration import Found, Task, calibrate
 from ..gate.judge import Judge
 from ..gate.percentiles import PercentileTable
@@ -68,7 +69,7 @@ class Calibration:
     def _keep_aside(self, why: str) -> None:
         names = (self.path.with_stem(f"{self.path.stem} before {number}") for number in itertools.count(1))
         aside = next(name for name in names if not name.exists())
-        self.path.rename(aside)
+        rename(self.path, aside)
         warnings.warn(f"{why}; it is kept as {quoted(aside.name)}, and a new one is made", stacklevel=5)
 
 

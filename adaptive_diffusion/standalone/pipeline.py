@@ -156,9 +156,8 @@ class AdaptiveDiffusionPipeline:
 
         student_guidance: without one, what suits the student's kind, see `settings.guidance_of`.
         sigma: where "refine" starts. "regenerate" starts from the student's own noise.
-        rollback_scale: what sigma counts in, one of `rollback.SCALES`; exactly the teacher's steps are then run,
-            through the levels of the node Teacher Refine. Without one, sigma is a fraction of the time axis and the
-            teacher runs the last steps of int(steps / sigma + 1), as the official pipeline does.
+        rollback_scale: what sigma counts in, one of `rollback.SCALES`; the teacher's steps run as in Teacher Refine.
+            Without one, it is a fraction of the time axis: the last of int(steps / sigma + 1), as officially.
         seed: one per prompt, or the first one's and the others count up. Neighbours do not change an image.
         table: what the threshold is taken of, else the pipeline's own gate or table, or else this run's scores.
         keep_safe: with a learned gate, in the place of k: of the images that are kept, at most this percentage would
@@ -166,7 +165,6 @@ class AdaptiveDiffusionPipeline:
         hold: what keeps the rejected images for another time, in the place of the teacher; see `holding.Holding`.
         """
         prompts = prompts_of(prompt)
-        check_text(negative_prompt or "")
         seeds = seeds_of(seed, len(prompts))
         student = (num_inference_steps_student, guidance_of(self.student, student_guidance))
         numbers = (*student, num_inference_steps_teacher, teacher_guidance, sigma, k, height, width, batch_size)
@@ -255,6 +253,7 @@ def _planned(
     hold: Hold | None,
 ) -> Plan:
     """asked: what `settings.numbers_of` gives."""
+    check_text(negative_prompt or "")
     drawing = of_pipeline(asked["num_inference_steps_student"], asked["student_guidance"], negative_prompt)
     drawing |= {"height": asked["height"], "width": asked["width"]}
     steps, guidance = asked["num_inference_steps_teacher"], asked["teacher_guidance"]

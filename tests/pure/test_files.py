@@ -1,13 +1,15 @@
 """Files are written beside and renamed, by one function wherever that is needed."""
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
 import pytest
 import torch
 
-from adaptive_diffusion.files import making_folder, replacing, sweep
+from adaptive_diffusion.files import making_folder, replacing, sweep, write_new
 from training import common, data, ratings
 
 PACK = Path(__file__).parents[2]
@@ -79,3 +81,17 @@ def test_encoded_scenes_and_rated_samples_are_kept_whole_or_not_at_all(tmp_path,
     with pytest.raises(KeyboardInterrupt):
         ratings.samples(ratings.Source("student", 1, 1.0, 3), tmp_path, 1, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_that_write_one_new_file_do_not_take_each_others_away(tmp_path):
+    barrier = threading.Barrier(4)
+
+    def write(number):
+        barrier.wait()
+        return write_new(tmp_path / "new", bytes(1000))
+
+    for _ in range(50):
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(write, range(4))) == 1
+        (tmp_path / "new").unlink()
+    assert not list(tmp_path.iterdir())
