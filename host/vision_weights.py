@@ -47,7 +47,8 @@ def _weights(network: torch.nn.Module) -> Iterator[tuple[str, Any]]:
 
 def _held(patcher: Any) -> set[str]:
     """What the files that Load CLIP took it from hold, called as in the network; nothing where these are not known."""
-    load, given, *_ = getattr(patcher, "cached_patcher_init", None) or (None, ())
+    known: Any = getattr(patcher, "cached_patcher_init", None) or (None, ())
+    load, given = known[:2]
     paths = [Path(file) for file in given[0]] if load is not None and load is LOADED_BY else []
     if not all(path.is_file() and path.suffix in weights.EXTENSIONS for path in paths):
         return set()

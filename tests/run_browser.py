@@ -16,6 +16,7 @@ from typing import Any
 from comfy_server import serving
 from find_comfyui import PACK, comfyui, comfyui_python
 from graphs import Graph, adaptive_graph, calibration_graph, changed, demo_prompts, node
+from workflows.stand_ins import make_input
 
 from adaptive_diffusion.gate.best_of_n import expected_candidates
 from adaptive_diffusion.gate.confidence import confidence
@@ -62,6 +63,7 @@ def tested(node_js: str, comfy: Path, tools: dict[str, Any], frontend: list[str]
         tempfile.TemporaryDirectory() as folder,
         serving(comfy, str(comfyui_python(comfy)), Path(folder), "--disable-api-nodes", *frontend) as server,
     ):
+        make_input(Path(folder) / "input")
         given = Path(folder) / "given.json"
         given.write_text(json.dumps({"url": f"http://{server.address}", "newer": bool(frontend), **tools}))
         command = [node_js, SPEC, *sys.argv[1:], str(TESTS / "main.js")]
