@@ -61,13 +61,19 @@ class TeacherHalf:
 
     def __init__(self, vae: torch.nn.Module | None, teacher: Pipeline):
         student: Any = SimpleNamespace(vae=vae)
-        nobody: Any = None
-        self.pipeline = AdaptiveDiffusionPipeline(nobody, student, teacher)
+        self.pipeline = AdaptiveDiffusionPipeline(_Elsewhere(), student, teacher)
 
     @torch.no_grad()
     def finish(self, handed: Handed) -> tuple[Drawn, list[list[str]]]:
         """Records and pictures of all that was begun, and what the teacher does not read to the end."""
         return finished(self.pipeline, handed), [[], [], cut_by("the teacher", self.pipeline.teacher, handed.whole)]
+
+
+class _Elsewhere:
+    """The estimator, for a half that asks it nothing."""
+
+    def score(self, prompt: str, image: Any) -> float:
+        raise AssertionError("the estimator is elsewhere")
 
 
 def finished(pipeline: AdaptiveDiffusionPipeline, handed: Handed) -> Drawn:

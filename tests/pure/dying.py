@@ -35,9 +35,9 @@ def drawer(*how) -> models.WithPipeline:
 
 
 def short_drawer() -> models.WithPipeline:
-    """Models of which the student reads two tokens; only in a worker, as its parts are shared."""
+    """Models of which the student reads one token; only in a worker, as its parts are shared."""
     made = drawer()
-    made.pipeline.student.tokenizer.model_max_length = 2
+    made.pipeline.student.tokenizer.model_max_length = 1
     return made
 
 
