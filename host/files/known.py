@@ -14,7 +14,7 @@ SETTLED = 3.0
 """Seconds after a change within which the clock of a file system may not tell another one."""
 
 _told: set[str] = set()
-_listed: dict[str, tuple[int, list[str]]] = {}
+_listed: dict[str, tuple[int, tuple[str, ...]]] = {}
 
 
 class Known(Generic[Found]):
@@ -45,11 +45,11 @@ class Known(Generic[Found]):
             return None
 
 
-def names_in(folder: Path) -> list[str]:
+def names_in(folder: Path) -> tuple[str, ...]:
     """The names of a folder's files, listed anew when the folder has changed; OSError where it cannot be read."""
     place, changed = str(folder), os.stat(folder).st_mtime_ns
     if place not in _listed or _listed[place][0] != changed:
-        found = os.listdir(folder)
+        found = tuple(os.listdir(folder))
         if time.time() - changed / 1e9 < SETTLED:
             return found
         _listed[place] = (changed, found)

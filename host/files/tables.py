@@ -132,24 +132,25 @@ def check_plain_name(name: str, kind: str) -> None:
 
 def _named(bundled: Path, own: Path, suffix: str) -> dict[str, Path]:
     """The files of both folders by their stems; where two have one stem, the pack's."""
-    packed = _files(bundled, suffix)
+    packed = dict(_files(bundled, suffix))
     return packed | {stem: path for stem, path in _files(own, suffix).items() if stem not in packed}
 
 
-def _files(folder: Path, suffix: str) -> dict[str, Path]:
-    return {stem: folder / f"{stem}{suffix}" for stem in stems(folder, suffix)}
-
-
-def stems(folder: Path, suffix: str = TABLE) -> list[str]:
-    """The names of a folder's files of a kind; none where it cannot be read."""
+def _files(folder: Path, suffix: str) -> Mapping[str, Path]:
+    """A folder's files of a kind by their stems; none where it cannot be read."""
     try:
-        names = names_in(folder)
+        return _by_stem(folder, suffix, names_in(folder))
     except FileNotFoundError:
-        return []
+        return {}
     except OSError as error:
         tell_once(f"the folder {unquoted(folder)} cannot be read ({error.strerror}); its files are passed over")
-        return []
-    return sorted(name.removesuffix(suffix) for name in texts(names) if name.endswith(suffix))
+        return {}
+
+
+@functools.lru_cache(maxsize=16)
+def _by_stem(folder: Path, suffix: str, names: tuple[str, ...]) -> Mapping[str, Path]:
+    stems = sorted(name.removesuffix(suffix) for name in texts(names) if name.endswith(suffix))
+    return {stem: folder / f"{stem}{suffix}" for stem in stems}
 
 
 def _outline(path: Path) -> dict[str, Any]:
