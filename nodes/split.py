@@ -26,7 +26,7 @@ class Split(AdaptiveNode):
                 ),
                 io.Int.Input(
                     "top",
-                    display_name="Best of each batch (n)",
+                    display_name="Best n",
                     default=1,
                     min=1,
                     max=4096,

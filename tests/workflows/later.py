@@ -114,5 +114,6 @@ UNTIL_ENOUGH = Workflow(
     ),
     runs=True,
     shown="every",
+    sizes={"student": (330, 536)},
 )
 WORKFLOWS = (HOLD, TEACHER_LATER, UNTIL_ENOUGH)
