@@ -3,19 +3,15 @@
 from comfy_api.latest import io
 
 from ..adaptive_diffusion.gate.percentiles import PercentileTable
-from ..host.files.tables import gauge_states
-from ..host.node import AdaptiveNode
-from ..host.searching import Rule, calibrated, search
-from ..host.shown import show_text
+from ..host.searching import Rule, calibrated
 from .sampling_inputs import student_inputs
-from .searching_inputs import judging_inputs, searched_outputs
+from .searching_inputs import SearchingNode, judging_inputs, searched_outputs
 
 DEFAULT_CANDIDATES = 3
 
 
-class BestOfN(AdaptiveNode):
+class BestOfN(SearchingNode):
     TITLE = "Best of N"
-    LISTS = ("prompt", *(each.id for each in student_inputs()))
 
     @classmethod
     def define_schema(cls):
@@ -31,20 +27,9 @@ class BestOfN(AdaptiveNode):
         )
 
     @classmethod
-    def validate_inputs(cls, table=()):
-        return cls.answer(calibrated, table)
-
-    @classmethod
-    def fingerprint_inputs(cls, table, **_linked):
-        return gauge_states(table)
-
-    @classmethod
     def run(cls, vae, estimator, prompt, table, k, candidates, percentile_table=None, max_batch=16, **drawing):
         rule = Rule(percentile_table or PercentileTable.load(calibrated(table)), k, candidates)
-        found = search(rule, vae, estimator, prompt, max_batch, drawing)
-        show_text(cls.hidden, found.text)
-        latents, images, scores, *_ = map(list, zip(*found.kept, strict=True))
-        return io.NodeOutput(latents, images, scores, found.students, ui={"adaptive_search": [found.shown]})
+        return cls.searched(rule, vae, estimator, prompt, max_batch, drawing)
 
 
 def _how_often() -> io.Input:

@@ -1,11 +1,38 @@
 """What the nodes that draw images again share: how drawings are judged, and what comes out."""
 
+from typing import Any
+
 from comfy_api.latest import io
 
-from ..host.files.tables import table_choices
-from ..host.node import EstimatorLink, ScoresLink, StudentInfoLink, TableLink
+from ..host.files.tables import gauge_states, table_choices
+from ..host.node import AdaptiveNode, EstimatorLink, ScoresLink, StudentInfoLink, TableLink
+from ..host.searching import Rule, calibrated, search
+from ..host.shown import show_text
+from .sampling_inputs import student_inputs
 
 DEFAULT_K = 20.0
+
+
+class SearchingNode(AdaptiveNode):
+    """A node that draws images again by a calibrated table."""
+
+    LISTS = ("prompt", *(each.id for each in student_inputs()))
+
+    @classmethod
+    def validate_inputs(cls, table=()):
+        return cls.answer(calibrated, table)
+
+    @classmethod
+    def fingerprint_inputs(cls, table, **_linked):
+        return gauge_states(table)
+
+    @classmethod
+    def searched(cls, rule: Rule, *asked: Any) -> io.NodeOutput:
+        """What is found by the rule and shown. asked: as `search` takes it."""
+        found = search(rule, *asked)
+        show_text(cls.hidden, found.text)
+        latents, images, scores, *_ = map(list, zip(*found.kept, strict=True))
+        return io.NodeOutput(latents, images, scores, found.students, ui={"adaptive_search": [found.shown]})
 
 
 def judging_inputs(at_the_end: str, *how_often: io.Input) -> list[io.Input]:
