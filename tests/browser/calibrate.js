@@ -18,7 +18,7 @@ export function calibrate(page, vue) {
     const [{ outline }] = (await run(page)).calibrate.adaptive_table;
     const bars = await page.evaluate(() => window.bars);
     assert.ok(bars.includes("80%"), bars.join());
-    assert.match(bars.join(), /32 of 40[^]*per second, \d+ (s|min) left/);
+    assert.match(bars.join(), /32 of 40[^]*per second, [\d.]+ (s|min) left/);
     const seen = await picture(page, "calibrate");
     assert.ok(seen.visible && seen.inside && seen.text.includes("40 scores"), JSON.stringify(seen));
     assert.equal(seen.tau, name);
