@@ -1,10 +1,9 @@
 """How often the learned gate's promise is broken, on calibrations resampled from the demo models' graded pairs.
 
-    python -m benchmarks.promise FOLDER [--calibrations 500] [--penalty 300]
+    python -m benchmarks.promise FOLDER [--calibrations 500]
 
 FOLDER as of benchmarks.learned_gate. Each calibration fits a gate to n pairs of the pool, drawn without replacement,
-and counts what it keeps among the others. --penalty: of the fit, instead of choosing it anew each time, which takes
-eight times as long.
+and counts what it keeps among the others.
 """
 
 import argparse
@@ -59,13 +58,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--calibrations", type=int, default=500)
-    parser.add_argument("--penalty", type=float)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     tasks = [parts.fitting(), parts.development(), parts.further()]
     draw_all(options.folder, tasks, options.workers)
-    if options.penalty:
-        fitting.PENALTIES = (options.penalty,)
     graded = Graded(options.folder, tasks)
     pool = Task("pool", graded.scenes, [seed for task in tasks for seed in task.seeds])
     lines = [line for size in SIZES for line in row(graded, pool, size, options.calibrations)]
