@@ -1,5 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
+JOBS ?= 2
+AT_ONCE = -n $(JOBS) --dist loadfile
 RUN := OMP_NUM_THREADS=1 $(VENV)/bin/python
 
 .PHONY: demo student test lint clean
@@ -17,8 +19,8 @@ student: $(VENV)/ready
 	$(VENV)/bin/python -m adaptive_diffusion distill --out my-student --table
 
 test: lint
-	$(RUN) -m pytest tests/pure
-	$(RUN) tests/run_comfyui.py
+	$(RUN) -m pytest $(AT_ONCE) tests/pure
+	$(RUN) tests/run_comfyui.py $(AT_ONCE)
 	$(RUN) tests/run_browser.py
 
 lint: $(VENV)/ready

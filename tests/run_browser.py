@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +54,14 @@ def main() -> int:
     newer = newer_frontend(comfyui_python(comfy))
     if not newer:
         print(f"SKIPPED: frontend {NEWER} could not be installed, so tests/browser run on ComfyUI's own alone.")
-    codes = [pure, *(tested(node_js, comfy, tools, each) for each in [[], newer] if each is not None)]
+    frontends = [each for each in ([], newer) if each is not None]
+    with ThreadPoolExecutor() as side_by_side:
+        codes = [pure, *side_by_side.map(partial(tested, node_js, comfy, tools), frontends)]
     return next(filter(None, codes), 0)
 
 
 def tested(node_js: str, comfy: Path, tools: dict[str, Any], frontend: list[str]) -> int:
-    """The exit code of the tests on a server with these options, which choose its frontend."""
-    print(f"Frontend: {NEWER if frontend else 'of ComfyUI'}", flush=True)
+    """The exit code of the tests on a server with these options, which choose its frontend; shows all they said."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(comfy, str(comfyui_python(comfy)), Path(folder), "--disable-api-nodes", *frontend) as server,
@@ -67,7 +70,10 @@ def tested(node_js: str, comfy: Path, tools: dict[str, Any], frontend: list[str]
         given = Path(folder) / "given.json"
         given.write_text(json.dumps({"url": f"http://{server.address}", "newer": bool(frontend), **tools}))
         command = [node_js, SPEC, *sys.argv[1:], str(TESTS / "main.js")]
-        return subprocess.run(command, env={**os.environ, "GIVEN": str(given)}).returncode
+        environment = {**os.environ, "GIVEN": str(given)}
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(f"Frontend: {NEWER if frontend else 'of ComfyUI'}\n{done.stdout}", flush=True)
+        return done.returncode
 
 
 def newer_frontend(python: Path) -> list[str] | None:

@@ -6,8 +6,8 @@ import sys
 
 from find_comfyui import PACK, comfyui, comfyui_python
 
-SIDE = PACK / ".cache" / "comfyui-tests"
-NEEDS = ["pytest>=8", "websocket-client"]
+SIDE = PACK / ".cache" / "comfyui-pytest"
+NEEDS = ["pytest>=8", "pytest-xdist", "websocket-client"]
 
 
 def main() -> int:
