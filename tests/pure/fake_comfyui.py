@@ -2,6 +2,7 @@
 
 The colour of picture i is its seed; it is rejected where its prompt ends in an odd number. Prompts of another kind:
 "die" ends the process, "fail" the run, "lose" loses what was queued, "few" saves no picture. "slow" takes a while.
+"mute" has the first process that is asked for it answer no more, and live on.
 """
 
 import argparse
@@ -18,6 +19,10 @@ from PIL import Image
 THRESHOLD = 0.5
 
 
+class Mute(Exception):
+    """The end of all answers."""
+
+
 class State:
     """What a server keeps. table: the gate's threshold, in a file of its input folder where there is one."""
 
@@ -25,6 +30,7 @@ class State:
         self.inputs, self.outputs = inputs, outputs
         self.history: dict[str, dict] = {}
         self.lost: set[str] = set()
+        self.muted = inputs.parent / "muted"
 
     def threshold(self) -> float:
         table = self.inputs / "table.json"
@@ -37,6 +43,9 @@ class State:
         prompts = [json.loads(line)[node["column"]] for line in lines for _ in range(node.get("pictures", 1))]
         if "die" in prompts:
             os._exit(1)
+        if "mute" in prompts and not self.muted.exists():
+            self.muted.touch()
+            raise Mute
         if "lose" in prompts:
             self.lost.add(key)
         time.sleep(0.3 * prompts.count("slow"))
@@ -96,7 +105,12 @@ class Handler(BaseHTTPRequestHandler):
                     (self.state.inputs / part.get_filename()).write_bytes(part.get_payload(decode=True))
             self._answer({})
         elif self.path == "/prompt":
-            self._answer(*self._queued(json.loads(body)["prompt"]))
+            try:
+                self._answer(*self._queued(json.loads(body)["prompt"]))
+            except Mute:
+                self.server.shutdown()
+                self.server.server_close()
+                self.close_connection = True
         else:
             self._answer({})
 
@@ -132,6 +146,7 @@ def main() -> None:
     if options.fails:
         raise SystemExit("no torch here")
     server(options.input_directory, options.output_directory, options.port).serve_forever()
+    time.sleep(60)
 
 
 if __name__ == "__main__":

@@ -224,6 +224,14 @@ def test_a_prompt_that_ends_its_server_three_times_is_recorded_and_the_others_ar
     assert patiently(lambda: not place.left()), place.left()
 
 
+def test_one_that_is_silent_but_not_gone_is_started_again(place):
+    place.prompts([*PROMPTS[:4], "mute", *PROMPTS[5:]])
+    place.run("--workers=1")
+    run = sharded.existing(stores.Folder(place.out))
+    assert run.missing() == run.failed() == [] and (place.folder / "muted").exists()
+    assert patiently(lambda: not place.left()), place.left()
+
+
 def test_of_two_servers_one_that_ends_leaves_its_unit_to_the_other(place, standing, monkeypatch):
     addresses, seen = [standing(), standing()], []
     own = worker.Server.queue

@@ -133,8 +133,8 @@ class OnItsOwn(OnServer):
         self.process.close()
 
     def _revive(self) -> None:
-        """Start it again where it has ended."""
-        if not self.process.lives:
+        """Start it again where it has ended, or is about to: one that is killed is silent before it is gone."""
+        if not (self.process.lives and self.server.answers()):
             self.process.close()
             self.process = Process(self.process.of)
             self.server = self.process.server
