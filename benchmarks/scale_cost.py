@@ -33,6 +33,7 @@ from tests.graphs import demo_prompts
 
 PACK = Path(__file__).resolve().parents[1]
 BATCH = 8
+FILL_K = 62.5  # at which half of these prompts' images are rejected
 
 
 def prompt_file(folder: Path, count: int) -> Path:
@@ -81,24 +82,24 @@ def demo_pipeline():
     return AdaptiveDiffusionPipeline(demo.load_estimator(), *loaded)
 
 
-def demo_settings() -> dict:
+def demo_settings(k: float = 50.0) -> dict:
     from adaptive_diffusion.standalone import demo, models
 
     student, teacher = demo.settings()["student"], demo.settings()["teacher"]
     return {
         **{"num_inference_steps_student": student["steps"], "student_guidance": student["cfg"]},
         **{"num_inference_steps_teacher": teacher["steps"], "teacher_guidance": teacher["cfg"]},
-        **{"sigma": teacher["rollback"], "batch_size": BATCH, "k": 50, "table": models.load_table("Demo")},
+        **{"sigma": teacher["rollback"], "batch_size": BATCH, "k": k, "table": models.load_table("Demo")},
     }
 
 
-def drawer() -> WithPipeline:
-    return WithPipeline(demo_pipeline(), 0, demo_settings())
+def drawer(k: float = 50.0) -> WithPipeline:
+    return WithPipeline(demo_pipeline(), 0, demo_settings(k))
 
 
 def fill(count: int) -> None:
     """Rows of the teacher's batches over those they could have; calls of both networks, each as dear as any other."""
-    made, prompts, rows, calls = drawer(), demo_prompts(count), [], {}
+    made, prompts, rows, calls = drawer(FILL_K), demo_prompts(count), [], {}
     networks = [Counted(pipeline.unet) for pipeline in (made.pipeline.student, made.pipeline.teacher)]
     for unit in (BATCH, 64):
         for network in networks:
