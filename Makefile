@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 JOBS ?= 2
-AT_ONCE = -n $(JOBS) --dist loadfile
+AT_ONCE = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 RUN := OMP_NUM_THREADS=1 $(VENV)/bin/python
 
 .PHONY: demo student test lint clean

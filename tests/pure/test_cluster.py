@@ -12,7 +12,8 @@ from adaptive_diffusion.commands import sharing
 from adaptive_diffusion.prompts import described
 from adaptive_diffusion.scale import cluster, drawing, halves, sharded, split, stores
 from tests.pure import tiny
-from tests.pure.dying import POISON, Dying, DyingHalf, drawer, halves_of, no_model, short_drawer, teacher_half
+from tests.pure.drawers import DyingHalf, drawer, halves_of, short_drawer, teacher_half
+from tests.pure.dying import POISON, Plain, no_model
 
 PROMPTS = tiny.PROMPTS * 3
 UNIT = 4
@@ -79,7 +80,7 @@ def test_two_workers_draw_what_one_process_draws_and_listen_on_the_loopback_alon
 def test_a_unit_that_kills_its_workers_is_recorded_as_failed_and_the_others_are_drawn(tmp_path):
     prompts = [*tiny.PROMPTS[:4], POISON, *tiny.PROMPTS[:3], *tiny.PROMPTS[:2]]
     run = run_in(tmp_path, prompts)
-    told = draw(run, partial(drawer, Dying, False), prompts)
+    told = draw(run, partial(Plain, False), prompts)
     assert sorted(progress.unit for progress in told) == [0, 2]
     assert (run.failed(), run.missing()) == ([1], [])
     assert b"its worker died 3 times" in run.store.read("unit-000000001.failed.json")
@@ -88,13 +89,13 @@ def test_a_unit_that_kills_its_workers_is_recorded_as_failed_and_the_others_are_
 def test_what_only_fails_is_told_with_its_reason_and_may_be_drawn_again(tmp_path):
     prompts = [*tiny.PROMPTS[:4], POISON]
     run = run_in(tmp_path, prompts)
-    told = draw(run, partial(drawer, Dying, True), prompts)
+    told = draw(run, partial(Plain, True), prompts)
     assert (run.failed(), run.missing()) == ([], [1])
     with pytest.raises(ValueError, match="^a worker cannot begin: there is no model in 'x'; name one$"):
         draw(run, no_model, prompts)
     with pytest.raises(ValueError, match=r"^1 images were not drawn \(units 1\): \[Errno 28\] No space left on device"):
         drawing.check(told, run)
-    drawing.check(draw(run, drawer, prompts), run)
+    drawing.check(draw(run, partial(Plain, True), [*prompts[:4], "another"]), run)
     assert run.missing() == []
 
 
