@@ -60,7 +60,7 @@ STUDENTS = {
         *("add", "--steps", "220", "--features", "teacher"), bars=((1, 0.80), (4, 0.92)), against="add"
     ),
     "lcm": _distilled("lcm", "--steps", "180", "--guidance", "1.5", "3", cfg=2.0, bars=((1, 0.75), (4, 0.90))),
-    "lora": _distilled("lcm-lora", "--steps", "280", bars=((1, 0.60),)),
+    "lora": _distilled("lcm-lora", bars=((1, 0.60),)),
     "epsilon": Student(("finetune", "--model", "demo", "--prediction", "epsilon", "--steps", "150"), (8,), 2.0),
     "convert": Student(
         ("finetune", "--zero-snr", "--steps", "180", "--batch", "32", "--rate", "3e-4"), (8,), 2.0, bars=((8, 0.85),)

@@ -10,7 +10,7 @@ HIGHEST_GUIDANCE = 30.0
 DEMO_NUMBERS: dict[str, dict[str, Any]] = {
     ADD: {"steps": 220, "batch": 32, "rate": 3e-4},
     LCM: {"steps": 200, "batch": 32, "rate": 3e-4},
-    LCM_LORA: {"steps": 280, "batch": 32, "rate": 2e-4, "rank": 32},
+    LCM_LORA: {"steps": 420, "batch": 32, "rate": 6e-5, "rank": 32},
     CONVERT: {"steps": 250, "batch": 32, "rate": 3e-4},
 }
 NUMBERS: dict[str, dict[str, Any]] = {
