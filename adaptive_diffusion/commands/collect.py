@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .options import positive
+from .sharing import check_is_folder
 
 if TYPE_CHECKING:
     from ..scale.sharded import ShardedRun
@@ -29,7 +30,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
-    from ..quoting import quoted, unquoted
+    from ..quoting import unquoted
     from .libraries import needing
 
     with needing("standalone"):
@@ -39,10 +40,8 @@ def run(chosen: argparse.Namespace) -> str:
     kept = sharded.existing(stores.open_store(chosen.shards))
     if chosen.to == KINDS[0] and chosen.size:
         raise ValueError(f"--size {chosen.size} is for data sets; name one with --to, such as --to webdataset")
-    if chosen.to == KINDS[0] and "://" in chosen.out:
-        raise ValueError(
-            f"--out is {quoted(chosen.out)}, but images go to a folder; name one, or choose --to webdataset"
-        )
+    if chosen.to == KINDS[0]:
+        check_is_folder(chosen.out, "choose --to webdataset")
     with tqdm(total=kept.total, unit="image", disable=None) as bar:
         for count in _made(kept, chosen):
             bar.update(count)

@@ -13,7 +13,7 @@ from .judging import load_estimator
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, add_teacher, among, fill, pipeline_settings
 from .reading import prompts_of, warn_of_cut
-from .sharing import add_sharing, draw_shards
+from .sharing import add_sharing, check_alone, draw_shards
 
 if TYPE_CHECKING:
     from ..gate.gauge import Gauge
@@ -82,6 +82,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> str:
     prompts = _prompts(chosen)
     with needing("standalone"):
+        from ..scale.sharded import check_free
         from ..standalone import models, runs
     _complete(chosen)
     models.check(chosen.student, chosen.teacher)
@@ -93,6 +94,7 @@ def run(chosen: argparse.Namespace) -> str:
         make = partial(_drawer, chosen, [] if chosen.cluster else prompts, gauge)
         told = draw_shards(chosen, about, prompts, make, partial(_split, chosen, gauge))
         return "\n".join([told, *promised])
+    check_free(Path(chosen.out))
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
             _draw(chosen, kept, prompts, gauge)
@@ -132,8 +134,7 @@ def _complete(chosen: argparse.Namespace) -> None:
     if chosen.student == models.DEMO:
         fill(chosen, {"estimator": models.DEMO} | ({} if chosen.hold else {"teacher": models.DEMO}))
         fill(chosen, {} if chosen.gate else {"table": "Demo"})
-    if chosen.dry_run and not (chosen.shard or chosen.cluster):
-        raise ValueError("--dry-run says what would be drawn into shards; give --shard 1/1, or --cluster")
+    check_alone(chosen)
     if chosen.split and (not chosen.cluster or chosen.k == 0 and not chosen.keep_safe):
         raise ValueError(
             "--split gives student and teacher to different workers of a --cluster; give both, and a --k above 0"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..numeric import IMAGES
 from ..parts import parts
+from ..quoting import quoted
 from .libraries import needing
 from .options import among, share
 from .reading import warn_of_cut
@@ -38,6 +39,26 @@ def add_sharing(parser: argparse.ArgumentParser) -> None:
         "is stopped (64)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say which shards would be drawn")
+
+
+def check_alone(chosen: argparse.Namespace) -> None:
+    """ValueError where a run without shards is asked for what only one in shards can do."""
+    if chosen.shard or chosen.cluster:
+        return
+    if chosen.dry_run:
+        raise ValueError("--dry-run says what would be drawn into shards; give --shard 1/1, or --cluster")
+    if chosen.workers:
+        raise ValueError(f"--workers is {chosen.workers}, but only a --cluster has workers; give both, or neither")
+    check_is_folder(chosen.out, "give --shard 1/1")
+
+
+def check_is_folder(out: str, instead: str) -> None:
+    """ValueError, with what to do instead, where images in a folder are to go to an object store."""
+    from ..scale.stores import without_secrets
+
+    if "://" in out:
+        shown = quoted(without_secrets(out))
+        raise ValueError(f"--out is {shown}, but images go to a folder; name one, or {instead}")
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:

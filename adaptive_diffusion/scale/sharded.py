@@ -4,15 +4,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ..digest import digest
 from ..parts import parts
 from ..quoting import quoted
-from ..reading import Unreadable, parse_json, told
+from ..reading import Unreadable, parse_json, read_json, told
 from ..standalone.runs import ABOUT, UNIT, VERSION, as_json, check_same_run
 from .shards import Shard, failed_in, failed_name, packed, shard_name, units_in, unpacked
-from .stores import Store
+from .stores import Folder, Store
 
 FORMAT = "adaptive-diffusion shards"
 
@@ -119,6 +120,20 @@ def existing(store: Store) -> ShardedRun:
     if ABOUT not in store.names():
         raise ValueError(f"there is no run in {quoted(store.place)}; draw one there with generate --shard")
     return ShardedRun(store, _said(store))
+
+
+def check_free(folder: Path) -> None:
+    """ValueError where shards lie in a folder that is to hold a run's images, whose run.json would replace theirs."""
+    names = Folder(folder).names() if folder.is_dir() else set[str]()
+    if units_in(names) | failed_in(names) or (ABOUT in names and _format(folder) == FORMAT):
+        raise ValueError(
+            f"{quoted(folder)} holds shards; choose another folder for images, or draw there with --shard or --cluster"
+        )
+
+
+def _format(folder: Path) -> Any:
+    content = read_json(folder / ABOUT, f"{ABOUT} in {quoted(folder)} is damaged; choose another folder")
+    return content.get("format") if isinstance(content, dict) else None
 
 
 def _grow(store: Store, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

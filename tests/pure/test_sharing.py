@@ -71,7 +71,34 @@ def test_a_dry_run_says_what_would_be_drawn_and_leaves_no_trace(generate, tmp_pa
     assert not (tmp_path / "shards").exists()
 
 
+def test_a_folder_of_shards_takes_no_images_and_keeps_all_that_it_has(generate, tmp_path, capsys):
+    shards = tmp_path / "shards"
+    generate("shards", "--shard=1/2")
+    before = {path.name: path.read_bytes() for path in shards.iterdir()}
+    told = f"'{shards}' holds shards; choose another folder for images, or draw there with --shard or --cluster"
+    assert sentence(capsys, generate, "shards") == told
+    assert {path.name: path.read_bytes() for path in shards.iterdir()} == before
+    generate("shards", "--shard=2/2")
+    assert sentence(capsys, lambda: __main__.main(["collect", str(shards), f"--out={shards}"])) == told
+
+
+def test_a_run_in_shards_that_has_none_yet_takes_no_images_either(generate, tmp_path, capsys):
+    generate("shards", "--shard=1/2")
+    for path in (tmp_path / "shards").glob("unit-*"):
+        path.unlink()
+    assert "holds shards" in sentence(capsys, generate, "shards")
+    assert sharded.existing(stores.Folder(tmp_path / "shards")).total == len(PROMPTS)
+
+
 WRONG = {
+    "images in a store": (
+        ["--out=s3://name:key@b/run"],
+        "--out is 's3://b/run', but images go to a folder; name",
+    ),
+    "workers of no cluster": (
+        ["--workers=2"],
+        "--workers is 2, but only a --cluster has workers; give both",
+    ),
     "a dry run of no shards": (["--dry-run"], "--dry-run says what would be drawn into shards; give --shard 1/1, or"),
     "split without a cluster": (["--split"], "--split gives student and teacher to different workers of a --cluster"),
     "split without a teacher": (["--split", "--cluster", "--k=0"], "--split gives student and teacher to different"),
