@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..digest import digest
+from ..numeric import COUNT, IMAGES, SEED
 from ..parts import parts
 from ..quoting import quoted
 from ..reading import Unreadable, parse_json, read_json, told
@@ -51,9 +52,9 @@ class ShardedRun:
         return [unit for unit in range(first - 1, len(self.units), step) if unit not in done]
 
     def failed(self) -> list[int]:
-        """The units that are recorded as failed and were not drawn since."""
+        """The run's units that are recorded as failed and were not drawn since."""
         names = self.store.names()
-        return sorted(failed_in(names) - units_in(names))
+        return sorted(unit for unit in failed_in(names) - units_in(names) if unit < len(self.units))
 
     def put(self, unit: int, records: Sequence[Mapping[str, Any]], pictures: Sequence[bytes]) -> None:
         """Keep a unit that was drawn. ValueError where the place was given to another run meanwhile."""
@@ -119,7 +120,13 @@ def existing(store: Store) -> ShardedRun:
     """The run in a place; ValueError where there is none."""
     if ABOUT not in store.names():
         raise ValueError(f"there is no run in {quoted(store.place)}; draw one there with generate --shard")
-    return ShardedRun(store, _said(store))
+    about = _said(store)
+    if about.get("version") != VERSION:
+        raise ValueError(
+            f"the run in {quoted(store.place)} has version {quoted(about.get('version'))} instead of {VERSION}; use "
+            "the release of this program that drew it"
+        )
+    return ShardedRun(store, about)
 
 
 def check_free(folder: Path) -> None:
@@ -152,8 +159,12 @@ def _lines(about: Mapping[str, Any]) -> bytes:
 def _said(store: Store) -> dict[str, Any]:
     """What run.json says."""
     damaged = f"{ABOUT} in {quoted(store.place)} is damaged; choose another place"
+    data = store.read(ABOUT)
     with told(damaged):
-        content = parse_json(store.read(ABOUT))
-        if content.get("format") != FORMAT or not isinstance(content["unit"], int):
+        content = parse_json(data)
+        if content.get("format") != FORMAT:
             raise Unreadable(f"{quoted(store.place)} holds no shards but another run; choose another place")
+        IMAGES.of("unit", content["unit"])
+        COUNT.of("count", content["prompts"]["count"])
+        SEED.of("seed", content["prompts"]["seed"])
         return content

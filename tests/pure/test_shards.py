@@ -184,12 +184,39 @@ def test_a_file_under_another_units_name_is_told(tmp_path):
         collected(tmp_path / "shards", tmp_path / "out")
 
 
-@pytest.mark.parametrize("what", [b"", b"[]", b"{}", b'{"format": "x", "unit": 2}', b"\xff"])
+WHOLE = {"format": sharded.FORMAT, "version": 1, "unit": 2, "prompts": {"count": 7, "seed": 0}}
+PARTS = {
+    "format": [None, "x"],
+    "unit": [0, -2, "2", None],
+    "prompts": [None, 7, {}, {"count": -1, "seed": 0}, {"count": 7, "seed": "x"}],
+}
+DAMAGED = [json.dumps(WHOLE | {key: value}).encode() for key, values in PARTS.items() for value in values]
+
+
+@pytest.mark.parametrize("what", [b"", b"[]", b"{}", b"\xff", *DAMAGED])
 def test_damaged_settings_are_one_sentence(tmp_path, what):
-    draw(tmp_path, most=1)
-    (tmp_path / "run.json").write_bytes(what)
-    with pytest.raises(ValueError, match="^(run.json in '.*' is damaged|'.*' holds no shards but another run); choose"):
-        draw(tmp_path)
+    draw(tmp_path / "shards", most=1)
+    (tmp_path / "shards" / "run.json").write_bytes(what)
+    for use in (draw, partial(collected, folder=tmp_path / "out")):
+        with pytest.raises(
+            ValueError, match="^(run.json in '.*' is damaged|'.*' holds no shards but another run); choose"
+        ):
+            use(tmp_path / "shards")
+
+
+def test_a_run_of_another_version_is_told(tmp_path):
+    draw(tmp_path / "shards")
+    path = tmp_path / "shards" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 2}))
+    with pytest.raises(ValueError, match="has version 2 instead of 1; use the release of this program that drew it"):
+        collected(tmp_path / "shards", tmp_path / "out")
+
+
+def test_a_failed_unit_of_a_longer_run_is_none_of_this_one(tmp_path, place):
+    draw(place)
+    stores.open_store(place).put(failed_name(99), b"{}")
+    assert sharded.existing(stores.open_store(place)).failed() == []
+    assert sum(collected(place, tmp_path / "out")) == TOTAL
 
 
 def test_a_plan_says_what_would_be_drawn_and_writes_nothing(place):
@@ -303,6 +330,13 @@ def test_a_store_that_never_answers_is_one_sentence_without_keys(bucket):
         ) as told:
             call()
         assert "name:key" not in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_store_that_fails_as_the_settings_are_read_is_not_told_as_damage(bucket):
+    run = sharded.opened(bucket, about(), PROMPTS, UNIT)
+    bucket._files = Failing(bucket._files, 100, False)
+    with pytest.raises(ValueError, match="cannot be read .*; look at the store and run it again$"):
+        run.put(0, [record(0), record(1)], [picture(0), picture(1)])
 
 
 def test_an_address_that_cannot_be_is_one_sentence():
