@@ -2,11 +2,13 @@
 
 import io
 import json
+import math
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from ..quoting import listed, quoted
 from ..standalone.runs import Record
 from .collection import shards
 from .sharded import ShardedRun
@@ -24,15 +26,32 @@ Picture = tuple[Record, bytes]
 def pack(run: ShardedRun, store: Store, kind: str, size: int) -> Iterator[int]:
     """Write the images that were drawn to a place, `size` to a file; yields how many went into each.
 
-    kind: one of KINDS. What is there under the same names is written over.
+    kind: one of KINDS. What is there under the same names is written over. ValueError where files are there that would
+    be read along with these.
     """
     suffix, written = KINDS[kind]
+    _check_alone(store, suffix, math.ceil((run.total - run.count(run.failed())) / size))
     pictures = (
         (record, data) for shard in shards(run) for record, data in zip(shard.records, shard.pictures, strict=True)
     )
     for number, part in enumerate(iter(lambda: list(islice(pictures, size)), [])):
-        store.put(f"{number:06d}{suffix}", written(part))
+        store.put(_name(number, suffix), written(part))
         yield len(part)
+
+
+def _name(number: int, suffix: str) -> str:
+    return f"{number:06d}{suffix}"
+
+
+def _check_alone(store: Store, suffix: str, count: int) -> None:
+    """ValueError where there are files of this kind beside so many that are written."""
+    own = {_name(number, suffix) for number in range(count)}
+    others = sorted(name for name in store.names() - own if name.endswith(suffix))
+    if others:
+        raise ValueError(
+            f"{quoted(store.place)} holds other files of this kind ({listed(others)}), which would count as parts of "
+            "the data set; choose another place"
+        )
 
 
 def _tar(part: Iterable[Picture]) -> bytes:

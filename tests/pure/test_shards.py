@@ -266,6 +266,30 @@ def test_webdataset_reads_what_was_packed(tmp_path, place):
     assert [sample["png"].convert("RGB").getpixel((0, 0)) for sample in read] == [(i, 0, 0) for i in range(TOTAL)]
 
 
+@pytest.mark.parametrize("kind", packs.KINDS)
+def test_files_that_would_be_read_along_are_told_and_others_stay(tmp_path, place, kind):
+    draw(place)
+    run, store = sharded.existing(stores.open_store(place)), stores.Folder(tmp_path / "packed")
+    for _ in range(2):
+        assert [*packs.pack(run, store, kind, 3)] == [3, 3, 1]
+    store.put("README.md", b"")
+    before = content(store.folder)
+    with pytest.raises(ValueError, match=r"holds other files of this kind \(000002.*\), .*; choose another place$"):
+        [*packs.pack(run, store, kind, 4)]
+    assert content(store.folder) == before
+    assert [*packs.pack(run, store, kind, 1)] == [1] * TOTAL
+    assert len(store.names()) == TOTAL + 1
+
+
+def test_data_sets_do_not_go_between_the_shards(place):
+    draw(place)
+    store = stores.open_store(place)
+    before = store.names()
+    with pytest.raises(ValueError, match="holds other files of this kind"):
+        [*packs.pack(sharded.existing(store), store, "webdataset", 3)]
+    assert store.names() == before
+
+
 def test_datasets_reads_what_was_packed_as_parquet(tmp_path, place):
     from datasets import load_dataset
 
