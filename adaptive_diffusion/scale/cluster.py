@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..quoting import quoted, unquoted
+from ..quoting import quoted
 from .drawing import TRIES, Drawer, Make, Progress, attempt, heard
 from .extra import installed
+from .reasons import first_line, whole
 from .sharded import ShardedRun
 
 LOCAL = "local"
@@ -53,7 +54,7 @@ class Worker:
         try:
             self.drawer = self.drawer or self.work.make()
         except Exception as error:
-            return Progress(unit, 0, 0, 0.0, f"{error}" or type(error).__name__, begins=False)
+            return Progress(unit, 0, 0, 0.0, whole(error), begins=False)
         with heard() as told:
             progress = attempt(self.drawer, self.work.run, unit, prompts)
         return replace(progress, told=told)
@@ -81,8 +82,7 @@ def connected(address: str, workers: int | None) -> Iterator[int]:
     try:
         ray.init(address=address, log_to_driver=False, **(own if address == LOCAL else {}))
     except Exception as error:  # as Ray raises it where a machine is too busy to begin
-        reason = unquoted(str(error).partition("\n")[0])
-        raise ValueError(f"Ray does not begin ({reason}); give the same command again") from error
+        raise ValueError(f"Ray does not begin ({first_line(error)}); give the same command again") from error
     try:
         there = ray.cluster_resources()
         most = int(there.get("GPU", 0) or there.get("CPU", 1))

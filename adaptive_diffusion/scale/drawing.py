@@ -9,6 +9,7 @@ from typing import Protocol
 from ..gate.outcome import ACCEPTED
 from ..quoting import listed
 from ..standalone.runs import Record
+from .reasons import whole
 from .sharded import ShardedRun
 
 TRIES = 3
@@ -66,7 +67,7 @@ def attempt(drawer: Drawer, run: ShardedRun, unit: int, prompts: Sequence[str]) 
         run.fail(unit, str(error))
         return Progress(unit, 0, 0, 0.0, "")
     except Exception as error:
-        return Progress(unit, 0, 0, 0.0, f"{error}" or type(error).__name__)
+        return Progress(unit, 0, 0, 0.0, whole(error))
     return replace(progress_of(unit, kept), cut=cut)
 
 

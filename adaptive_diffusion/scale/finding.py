@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..quoting import unquoted
 from .cluster import needed
 from .drawing import TRIES, heard
+from .reasons import first_line, whole
 
 Find = Callable[[Any], Iterable[Any]]
 
@@ -35,7 +35,7 @@ class _Worker:
                 self.find = self.find or self.make()
                 found = [*self.find(asked)]
             except Exception as error:
-                reason = f"{error}" or type(error).__name__
+                reason = whole(error)
         return Answer(found, reason, told)
 
 
@@ -84,8 +84,9 @@ class Finders:
         try:
             answer = take()
         except RayError as error:
-            reason = unquoted(str(error).strip().partition("\n")[0])
-            raise ValueError(f"a worker died {TRIES} times ({reason}); what is there already is kept") from error
+            raise ValueError(
+                f"a worker died {TRIES} times ({first_line(error)}); what is there already is kept"
+            ) from error
         for sentence in [sentence for sentence in answer.told if sentence not in self._told]:
             self._told.add(sentence)
             self._tell(sentence)

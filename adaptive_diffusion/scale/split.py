@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from ..quoting import unquoted
 from .cluster import needed
 from .drawing import TRIES, Progress, heard, progress_of
 from .halves import Halves, Handed, finished
+from .reasons import first_line, whole
 from .roles import OTHER, STUDENT, TEACHER, next_role, teachers
 from .sharded import ShardedRun
 
@@ -78,7 +78,7 @@ class _Worker:
 
 
 def _undrawn(unit: int, error: Exception) -> Progress:
-    return Progress(unit, 0, 0, 0.0, f"{error}" or type(error).__name__)
+    return Progress(unit, 0, 0, 0.0, whole(error))
 
 
 @dataclass
@@ -190,7 +190,7 @@ class Split:
         ray.kill(member.actor)
         place = self.members.index(member)
         if what == "load":
-            raise ValueError(f"a worker died as it began ({unquoted(str(error).strip().partition(chr(10))[0])})")
+            raise ValueError(f"a worker died as it began ({first_line(error)})")
         self.members[place] = self._member(member.role)
         self._load(self.members[place])
         self.tries[unit] += 1

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..files import sweep, write_atomically, write_new, writing
-from ..quoting import quoted, unquoted
+from ..quoting import quoted
 from .extra import installed
+from .reasons import first_line
 
 TRIES, PAUSE = 4, 0.5
 
@@ -82,6 +83,10 @@ class Bucket(Store):
         self._files, self._root = fs.FileSystem.from_uri(address)
         self._everything = fs.FileSelector(self._root, allow_not_found=True)
 
+    def as_folder(self) -> Folder | None:
+        """The folder, where the address is one of this machine: there a file may be seen before it is whole."""
+        return Folder(Path(self._root)) if self._files.type_name == "local" else None
+
     def names(self) -> set[str]:
         found = self._patiently(lambda: self._files.get_file_info(self._everything), "listed")
         return {info.base_name for info in found if info.is_file}
@@ -133,9 +138,9 @@ class Bucket(Store):
                 raise
             except OSError as error:
                 if attempt == TRIES - 1:
-                    reason = unquoted(str(error).partition("\n")[0])
                     raise ValueError(
-                        f"{quoted(self.place)} cannot be {what} ({reason}); look at the store and run it again"
+                        f"{quoted(self.place)} cannot be {what} ({first_line(error)}); look at the store and "
+                        "run it again"
                     ) from error
                 time.sleep(PAUSE * 2**attempt)
 
@@ -145,17 +150,22 @@ def open_store(place: str) -> Store:
     if "://" not in place:
         return Folder(Path(place))
     with installed():
-        return _bucket(place)
+        store = _bucket(place)
+    return store.as_folder() or store
 
 
 def _bucket(place: str) -> Bucket:
     try:
         return Bucket(place)
     except (ValueError, OSError) as error:
-        reason = unquoted(str(error).partition("\n")[0])
         raise ValueError(
-            f"{quoted(without_secrets(place))} cannot be opened ({reason}); write s3://bucket/folder"
+            f"{quoted(without_secrets(place))} cannot be opened ({reason(error, place)}); write s3://bucket/folder"
         ) from error
+
+
+def reason(error: Exception, address: str) -> str:
+    """What an error says in its first line, where it may repeat the address that was used."""
+    return first_line(str(error).replace(address, without_secrets(address)))
 
 
 def without_secrets(address: str) -> str:

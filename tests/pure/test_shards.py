@@ -368,6 +368,19 @@ def test_an_address_that_cannot_be_is_one_sentence():
         stores.open_store("nowhere://key@a")
 
 
+def test_an_address_with_a_key_that_cannot_be_read_is_told_without_it():
+    with pytest.raises(ValueError, match="^'s3://b/run' cannot be opened .*; write s3://bucket/folder") as told:
+        stores.open_store("s3://name:ke/y@b/run")
+    assert "name:" not in str(told.value)
+
+
+def test_an_address_of_this_machine_is_its_folder(tmp_path):
+    folder = tmp_path / "new" / "run"
+    assert draw(folder.as_uri() + "/") == [0, 1, 2, 3]
+    assert isinstance(stores.open_store(folder.as_uri()), stores.Folder)
+    assert collected(folder, tmp_path / "out") == [2, 2, 2, 1]
+
+
 def test_records_are_json_that_any_reader_takes(tmp_path):
     draw(tmp_path)
     with tarfile.open(tmp_path / shard_name(0)) as tar:

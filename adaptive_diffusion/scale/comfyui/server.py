@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from ...quoting import quoted, unquoted
+from ..reasons import first_line
 from .results import Outputs
 from .workflow import Graph
 
@@ -133,9 +134,9 @@ def _check_success(entry: Mapping[str, Any], address: str) -> None:
         return
     messages = dict(entry.get("status", {}).get("messages", ()))
     told = messages.get("execution_error", {})
-    reason = str(told.get("exception_message", "it was interrupted")).strip().partition("\n")[0]
+    reason = first_line(told.get("exception_message", "it was interrupted"))
     node = f"node {told['node_id']} ({told['node_type']}): " if "node_id" in told else ""
-    raise ValueError(f"ComfyUI at {address} failed: {node}{unquoted(reason)}")
+    raise ValueError(f"ComfyUI at {address} failed: {node}{reason}")
 
 
 def _refusal(answer: Mapping[str, Any], graph: Graph) -> str:
