@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .libraries import needing
 from .options import positive
 from .sharing import check_is_folder
 
@@ -31,12 +32,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(chosen: argparse.Namespace) -> str:
     from ..quoting import unquoted
-    from .libraries import needing
+    from ..scale import sharded, stores
 
-    with needing("standalone"):
+    with needing("cluster"):
         from tqdm import tqdm
-
-        from ..scale import sharded, stores
     kept = sharded.existing(stores.open_store(chosen.shards))
     if chosen.to == KINDS[0] and chosen.size:
         raise ValueError(f"--size {chosen.size} is for data sets; name one with --to, such as --to webdataset")

@@ -78,9 +78,8 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def finders(chosen: argparse.Namespace, make: "Callable[[], Find]") -> "Iterator[Finders]":
     """Workers on Ray, each of which finds things with what `make` gives."""
-    with needing("cluster"):
-        from ..scale import cluster
-        from ..scale.finding import Finders
+    from ..scale import cluster
+    from ..scale.finding import Finders
 
     with cluster.connected(chosen.cluster, chosen.workers) as workers:
         yield Finders(make, workers, lambda sentence: warnings.warn(sentence, stacklevel=2))
@@ -105,9 +104,8 @@ def finding(chosen: argparse.Namespace, make: "Callable[[], Find]", batch: int) 
 
 def told_dry(chosen: argparse.Namespace, about: Mapping[str, Any], prompts: Sequence[str]) -> str:
     """What would be drawn; nothing is, and nothing is written."""
-    with needing("cluster"):
-        from ..scale.sharded import planned
-        from ..scale.stores import open_store
+    from ..scale.sharded import planned
+    from ..scale.stores import open_store
 
     run = planned(open_store(chosen.out), about, prompts, chosen.unit)
     units = run.missing(chosen.shard or (1, 1))
@@ -144,9 +142,8 @@ def begun(
     chosen: argparse.Namespace, about: Mapping[str, Any], prompts: Sequence[str]
 ) -> "tuple[ShardedRun, list[int]]":
     """The run in --out, and which of its units are still to be drawn here; see `draw_shards`."""
-    with needing("cluster"):
-        from ..scale.sharded import opened
-        from ..scale.stores import open_store
+    from ..scale.sharded import opened
+    from ..scale.stores import open_store
 
     run = opened(open_store(chosen.out), about, prompts, chosen.unit)
     return run, run.missing(chosen.shard or (1, 1))
@@ -165,8 +162,7 @@ def on_cluster(
     chosen: argparse.Namespace, run: "ShardedRun", units: Sequence[int], prompts: Sequence[str], make: "Make"
 ) -> "Iterator[Progress]":
     """Draw with Ray."""
-    with needing("cluster"):
-        from ..scale import cluster
+    from ..scale import cluster
 
     with cluster.connected(chosen.cluster, chosen.workers) as workers:
         yield from cluster.draw(cluster.Work(run, make), units, prompts, workers)
@@ -180,8 +176,7 @@ def _on_split_cluster(
     split: "Callable[[ShardedRun, int], Split]",
 ) -> "Iterator[Progress]":
     """Draw with Ray, where each worker holds one of the models."""
-    with needing("cluster"):
-        from ..scale import cluster
+    from ..scale import cluster
 
     with cluster.connected(chosen.cluster, chosen.workers) as workers:
         yield from split(run, workers).draw(units, prompts)
@@ -189,7 +184,8 @@ def _on_split_cluster(
 
 def finish(run: "ShardedRun", units: Sequence[int], drawn: "Iterable[Progress]") -> None:
     """Show how far it is, and what the workers tell. ValueError where units are left that can be drawn again."""
-    from tqdm import tqdm
+    with needing("cluster"):
+        from tqdm import tqdm
 
     from ..scale.drawing import check
 

@@ -271,6 +271,24 @@ def test_a_workflow_without_a_gate_keeps_all_images_and_collects(place, standing
         (place.folder / "run" / runs.image_name(3)).unlink()
 
 
+def test_a_python_that_has_no_diffusers_draws_and_collects(place, standing, monkeypatch):
+    for library in ("diffusers", "transformers", "ray", "pyarrow"):
+        monkeypatch.setitem(sys.modules, library, None)
+    place.run(where=["--server", standing()])
+    __main__.main(["collect", str(place.out), f"--out={place.folder / 'run'}"])
+    assert [record["prompt"] for record in runs.read(place.folder / "run")] == PROMPTS
+
+
+@pytest.mark.parametrize("library", ["requests", "tqdm"])
+def test_a_library_that_is_missing_is_one_sentence(place, standing, capsys, monkeypatch, library):
+    address = standing()
+    for name in [name for name in sys.modules if name.startswith("adaptive_diffusion.scale.comfyui")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    told = f"{library} is not installed; run: pip install 'adaptive-diffusion[cluster]'"
+    assert sentence(place, capsys, where=["--server", address]) == told
+
+
 NODE = GRAPH["load"]
 LINKED = {"class_type": "AdaptiveLoadPrompts", "inputs": {"pictures": ["1", 0]}}
 WORKFLOWS = {
