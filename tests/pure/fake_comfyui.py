@@ -1,8 +1,9 @@
 """What of ComfyUI's HTTP a batch needs, as a program that takes ComfyUI's options: a picture for each prompt.
 
 The colour of picture i is its seed; it is rejected where its prompt ends in an odd number. Prompts of another kind:
-"die" ends the process, "fail" the run, "lose" loses what was queued, "few" saves no picture. "slow" takes a while.
-"mute" has the first process that is asked for it answer no more, and live on.
+"die" ends the process, "fail" the run, "lose" loses what was queued, "few" saves no picture. One that ends in "slow"
+takes a while. Of the picture of a "cut" that comes first, half is sent at first. "mute" has the first process that is
+asked for it answer no more, and live on.
 """
 
 import argparse
@@ -31,6 +32,7 @@ class State:
         self.history: dict[str, dict] = {}
         self.lost: set[str] = set()
         self.muted = inputs.parent / "muted"
+        self.cut = False
 
     def threshold(self) -> float:
         table = self.inputs / "table.json"
@@ -48,7 +50,8 @@ class State:
             raise Mute
         if "lose" in prompts:
             self.lost.add(key)
-        time.sleep(0.3 * prompts.count("slow"))
+        self.cut |= "cut" in prompts and not self.history
+        time.sleep(0.3 * sum(prompt.endswith("slow") for prompt in prompts))
         self.history[key] = self._failed() if "fail" in prompts else self._entry(prompts, node["seed"], graph)
         return key
 
@@ -94,7 +97,9 @@ class Handler(BaseHTTPRequestHandler):
         elif where.path == "/queue":
             self._answer({"queue_running": [], "queue_pending": []})
         else:
-            self._answer((self.state.outputs / parse_qs(where.query)["filename"][0]).read_bytes())
+            data = (self.state.outputs / parse_qs(where.query)["filename"][0]).read_bytes()
+            cut, self.state.cut = self.state.cut, False
+            self._answer(data, sent=len(data) // 2 if cut else None)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -120,12 +125,12 @@ class Handler(BaseHTTPRequestHandler):
             return {"error": {"message": "invalid"}, "node_errors": errors}, 400
         return {"prompt_id": self.state.run(graph), "node_errors": {}}, 200
 
-    def _answer(self, content: dict | bytes, status: int = 200) -> None:
+    def _answer(self, content: dict | bytes, status: int = 200, sent: int | None = None) -> None:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(data[:sent])
 
     def log_message(self, *_: object) -> None:
         pass

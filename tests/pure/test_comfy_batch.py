@@ -256,6 +256,28 @@ def test_a_server_that_is_gone_is_one_sentence_and_the_rest_is_missing(place, st
     assert told.startswith("10 images were not drawn (units 0, 1, 2, 3, 4): ComfyUI is away; start it again and give")
 
 
+def test_a_picture_that_is_cut_on_its_way_is_drawn_again(place, standing):
+    place.prompts(["cut", *PROMPTS[1:]])
+    place.run(where=["--server", standing()])
+    assert place.colours() == [3 + i for i in range(10)]
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="this system has no such signal")
+def test_one_that_is_stopped_by_its_keys_starts_no_server_again(place):
+    place.prompts([f"{i}slow" for i in range(10)])
+    starts = place.folder / "starts"
+    main = place.comfyui / "main.py"
+    main.write_text(f"open({str(starts)!r}, 'a').write('x')\n" + main.read_text())
+    own = {**os.environ, "PYTHONPATH": str(PACK), "TMPDIR": str(place.temporary)}
+    words = [sys.executable, "-m", "adaptive_diffusion", *place.words("--workers=2")]
+    master = subprocess.Popen(words, env=own, start_new_session=True)
+    assert patiently(lambda: list(place.inputs.glob("*.jsonl")), 60)
+    os.killpg(master.pid, signal.SIGINT)
+    assert master.wait(20) == 130
+    assert starts.read_text() == "xx"
+    assert patiently(lambda: not place.left()), place.left()
+
+
 def test_a_report_says_more_than_the_gate(place, standing):
     place.write({**GRAPH, "report": {"class_type": "AdaptiveReport", "inputs": {}}})
     place.run(where=["--server", standing()])
@@ -403,3 +425,18 @@ def test_the_input_folder_is_found_as_comfyui_finds_it(tmp_path):
     assert folder("") == tmp_path / "input"
     assert folder("--base-directory /a/b --cpu") == Path("/a/b/input")
     assert folder("--base-directory=/a --input-directory='/x y'") == Path("/x y")
+    assert folder("--input-directory x") == tmp_path / "x"
+    assert folder("--base-directory a") == tmp_path / "a/input"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script stands for Python")
+def test_a_comfyui_is_found_from_where_the_command_is_given(place, monkeypatch):
+    python = place.comfyui / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.chdir(place.folder)
+    options = f"--comfyui-options=--input-directory '{place.inputs}'"
+    place.run("--shard=1/5", where=["--comfyui=ComfyUI", options])
+    place.run("--shard=2/5", where=["--comfyui=ComfyUI", options, "--comfyui-python=ComfyUI/venv/bin/python"])
+    assert len([*place.out.glob("unit-*.tar")]) == 2

@@ -72,7 +72,7 @@ class Installation:
         names = [Path(place, *parts) for place in PYTHONS for parts in (("bin", "python"), ("Scripts", "python.exe"))]
         beside = [self.folder / name for name in (*names, Path("..", "python_embeded", "python.exe"))]
         found = [path for path in beside if path.is_file()]
-        return str(self.python or next(iter(found), Path(sys.executable)))
+        return str((self.python or next(iter(found), Path(sys.executable))).absolute())
 
     @property
     def input(self) -> Path:
@@ -80,15 +80,16 @@ class Installation:
         named = dict(zip(self.words, self.words[1:], strict=False)) | dict(
             word.split("=", 1) for word in self.words if word.startswith("--") and "=" in word
         )
-        base = Path(named.get("--base-directory", self.folder))
-        return Path(named.get("--input-directory", base / "input"))
+        here = self.folder.absolute()
+        return here / named.get("--input-directory", here / named.get("--base-directory", "") / "input")
 
 
 class Process:
     """A ComfyUI of this machine on a free port of the loopback, with output and temporary files of its own."""
 
     def __init__(self, of: Installation):
-        """Start it; ValueError, with the last line of its log, where it ends before it answers."""
+        """Start it; ValueError, with the last line of its log, where it ends before it answers, or is not there."""
+        of.check()
         self.of, self.folder = of, Path(tempfile.mkdtemp(prefix="comfyui-"))
         port = _free_port()
         for name in (OUTPUT, TEMP, USER):
@@ -103,6 +104,7 @@ class Process:
                 cwd=of.folder,
                 env=os.environ | ({} if of.gpu is None else {"CUDA_VISIBLE_DEVICES": str(of.gpu)}),
                 bufsize=0,
+                start_new_session=True,  # so that who stops the command by Ctrl-C stops only this process
             )
         try:
             self._tell(self.folder)

@@ -20,6 +20,8 @@ SECONDS = 60.0
 SOONEST, LATEST, SHARE = 0.02, 0.25, 0.02
 """Between two looks at the history: this share of the time waited so far, within these bounds, in seconds."""
 
+STOPPED = "it was stopped"
+
 
 class Gone(Exception):
     """A server that does not answer any more."""
@@ -85,7 +87,7 @@ class Server:
             if not self._queued(key) and not self._json("GET", f"/history/{key}"):
                 raise ValueError(f"ComfyUI at {self.address} lost what was queued there; run it again")
             time.sleep(min(LATEST, max(SOONEST, SHARE * (time.monotonic() - begun))))
-        raise ValueError("it was stopped")
+        raise ValueError(STOPPED)
 
     def _queued(self, key: str) -> bool:
         queue = self._json("GET", "/queue")
@@ -109,7 +111,7 @@ class Server:
     def _call(self, method: str, path: str, **content: Any) -> requests.Response:
         try:
             answer = self._session.request(method, self.address + path, timeout=SECONDS, **content)
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except requests.RequestException as error:  # a picture that is cut is no ConnectionError
             raise Gone(f"ComfyUI at {self.address} does not answer") from error
         if not answer.ok and path != "/prompt":
             raise ValueError(f"ComfyUI at {self.address} answers {answer.status_code} to {path}; look at its log")

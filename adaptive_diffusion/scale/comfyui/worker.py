@@ -13,7 +13,7 @@ from ..drawing import TRIES, Died, Drawn
 from ..stores import Store
 from . import results
 from .process import Installation, Process
-from .server import Gone, Server
+from .server import STOPPED, Gone, Server
 from .workflow import Workflow
 
 THRESHOLDS = "thresholds.json"
@@ -39,7 +39,7 @@ class OnServer:
 
     def __init__(self, job: Job, server: Server):
         """ValueError where no ComfyUI answers there."""
-        self.job, self.server = job, server
+        self.job, self.server, self.stopped = job, server, False
         if not server.answers():
             raise ValueError(
                 f"no ComfyUI answers at {server.address}; start one there, or have it started with --comfyui FOLDER"
@@ -51,6 +51,8 @@ class OnServer:
                 self._revive()
                 return self._draw(prompts, rows)
             except Gone as error:
+                if self.stopped:
+                    raise ValueError(STOPPED) from error
                 if attempt == TRIES - 1:
                     raise self._ended(error) from error
         raise AssertionError
@@ -65,7 +67,7 @@ class OnServer:
 
     def stop(self) -> None:
         """Have what is being drawn, in another thread, end soon."""
-        self.server.stopped = True
+        self.stopped = self.server.stopped = True
 
     def close(self) -> None:
         """Leave the server."""
@@ -138,6 +140,7 @@ class OnItsOwn(OnServer):
             self.process.close()
             self.process = Process(self.process.of)
             self.server = self.process.server
+            self.server.stopped = self.stopped
 
     def _ended(self, error: Gone) -> Exception:
         return Died(f"its ComfyUI died {TRIES} times: {unquoted(error)}")
