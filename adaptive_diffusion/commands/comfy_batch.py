@@ -1,7 +1,7 @@
 """comfy-batch: a saved ComfyUI workflow over a file of prompts, on one ComfyUI or many."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,7 @@ def _drawn(
     prompts: Sequence[str],
     job: "Job",
     places: "Sequence[Server | Installation]",
-) -> "Iterator[Progress]":
+) -> "Generator[Progress]":
     from ..scale.comfyui import pool
     from ..scale.comfyui.worker import OnItsOwn, OnServer
 

@@ -2,8 +2,8 @@
 
 import argparse
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..scale.finding import Find, Finders
     from ..scale.sharded import ShardedRun
     from ..scale.split import Split
+
+HOPELESS = 8
 
 
 def add_sharing(parser: argparse.ArgumentParser) -> None:
@@ -149,7 +151,7 @@ def begun(
     return run, run.missing(chosen.shard or (1, 1))
 
 
-def _one_by_one(run: "ShardedRun", units: Sequence[int], prompts: Sequence[str], make: "Make") -> "Iterator[Progress]":
+def _one_by_one(run: "ShardedRun", units: Sequence[int], prompts: Sequence[str], make: "Make") -> "Generator[Progress]":
     """Draw in this process. What fails ends it."""
     from ..scale.drawing import draw_unit, progress_of
 
@@ -160,7 +162,7 @@ def _one_by_one(run: "ShardedRun", units: Sequence[int], prompts: Sequence[str],
 
 def on_cluster(
     chosen: argparse.Namespace, run: "ShardedRun", units: Sequence[int], prompts: Sequence[str], make: "Make"
-) -> "Iterator[Progress]":
+) -> "Generator[Progress]":
     """Draw with Ray."""
     from ..scale import cluster
 
@@ -174,7 +176,7 @@ def _on_split_cluster(
     units: Sequence[int],
     prompts: Sequence[str],
     split: "Callable[[ShardedRun, int], Split]",
-) -> "Iterator[Progress]":
+) -> "Generator[Progress]":
     """Draw with Ray, where each worker holds one of the models."""
     from ..scale import cluster
 
@@ -182,17 +184,22 @@ def _on_split_cluster(
         yield from split(run, workers).draw(units, prompts)
 
 
-def finish(run: "ShardedRun", units: Sequence[int], drawn: "Iterable[Progress]") -> None:
-    """Show how far it is, and what the workers tell. ValueError where units are left that can be drawn again."""
+def finish(run: "ShardedRun", units: Sequence[int], drawn: "Generator[Progress]") -> None:
+    """Show how far it is, and what the workers tell. ValueError where units are left that can be drawn again.
+
+    Where none of the first HOPELESS units could be drawn, the others are not tried.
+    """
     with needing("cluster"):
         from tqdm import tqdm
 
     from ..scale.drawing import check
 
     told: list[Progress] = []
-    with tqdm(total=run.count(units), unit="image", disable=None) as bar:
+    with closing(drawn), tqdm(total=run.count(units), unit="image", disable=None) as bar:
         for progress in drawn:
             told.append(progress)
+            if len(told) >= HOPELESS and not any(each.images for each in told):
+                break
             bar.set_postfix(rejected=sum(each.rejected for each in told), refresh=False)
             bar.update(progress.images)
     _tell(told)

@@ -133,7 +133,7 @@ def test_which_prompts_workers_cut_is_told_once_for_all_of_them(tmp_path):
     run = run_in(tmp_path)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        sharing.finish(run, run.missing(), draw(run, short_drawer))
+        sharing.finish(run, run.missing(), (each for each in draw(run, short_drawer)))
     told = [str(each.message) for each in heard if "reads the first" in str(each.message)]
     assert [sentence for sentence in told if "student" in sentence] == [
         "the student reads the first 1 of 2 tokens of 'red circle...', and cuts 4 more"

@@ -394,6 +394,16 @@ def test_what_fails_is_told_with_its_unit_and_the_others_are_kept(place, standin
     assert len([*place.out.glob("unit-*.tar")]) == 5 - undrawn
 
 
+def test_a_workflow_of_which_no_unit_is_kept_is_not_drawn_to_its_end(place, standing, capsys):
+    place.write({**GRAPH, "b": GRAPH["save"]})
+    place.prompts([f"prompt {i}" for i in range(40)])
+    said = sentence(place, capsys, where=["--server", standing()])
+    assert said.startswith(
+        "16 images were not drawn (units 0, 1, 2, 3, 4, 5, 6, 7): 2 nodes of the workflow save images"
+    )
+    assert len([*(place.folder / "output0").iterdir()]) <= 20
+
+
 def test_a_table_that_is_changed_during_the_run_is_told(place, standing, capsys):
     where = {"where": ["--server", standing()]}
     place.run("--shard=1/2", **where)

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from ..drawing import Progress, attempt
 from ..sharded import ShardedRun
@@ -64,7 +64,7 @@ class _Pool:
             yield Progress(self.units.get(), 0, 0, 0.0, self.gone)
 
 
-def draw(run: ShardedRun, units: Sequence[int], prompts: Sequence[str], makes: Sequence[Make]) -> Iterator[Progress]:
+def draw(run: ShardedRun, units: Sequence[int], prompts: Sequence[str], makes: Sequence[Make]) -> Generator[Progress]:
     """Have a server of each of `makes` draw these units of a run, of all of whose prompts these are; what each came to.
 
     A unit whose server is gone is drawn by another one. ValueError where a server cannot be had at all.
