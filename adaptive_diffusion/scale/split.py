@@ -16,6 +16,9 @@ from .reasons import first_line, whole
 from .roles import OTHER, STUDENT, TEACHER, next_role, teachers
 from .sharded import ShardedRun
 
+MANY = 256
+"""Of so many images the share that is rejected is seen to 3 %."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -113,9 +116,9 @@ class _Seconds:
 
     @property
     def share(self) -> float:
-        """p: as it was seen, within what the table says."""
+        """p: as it was seen; within what the table says while that was in few images."""
         seen = self.rejected / self.drawn if self.drawn else (self.low + self.high) / 2
-        return min(self.high, max(self.low, seen))
+        return seen if self.drawn >= MANY else min(self.high, max(self.low, seen))
 
     def wanted(self, workers: int) -> int | None:
         """How many teachers there should be; None before both were measured."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from adaptive_diffusion.scale import split
 from adaptive_diffusion.scale.roles import STUDENT, TEACHER, next_role, teachers
 from benchmarks.scale import Costs, Plan, Simulation, efficiency
 
@@ -43,6 +44,14 @@ def test_who_changes(case):
     role, for_students, for_teachers, students, at_teachers, wanted, expected = CASES[case]
     waiting, workers = {STUDENT: for_students, TEACHER: for_teachers}, {STUDENT: students, TEACHER: at_teachers}
     assert next_role(role, waiting, workers, 10.0, wanted) == expected
+
+
+def test_the_share_is_what_the_table_says_until_many_images_say_otherwise():
+    seconds = split._Seconds(0.2, 0.3)
+    assert seconds.share == 0.25
+    for images, expected in [(64, 0.3), (128, 0.3), (192, 0.3), (256, 0.75)]:
+        seconds.add(STUDENT, 64, split.Told(1.0, 48))
+        assert (seconds.drawn, seconds.share) == (images, expected)
 
 
 COSTS = Costs(student=1.0, teacher=2.0, load=5.0, driver=0.0, fixed=1.0, spread=0.0, share=1.0)
