@@ -12,7 +12,7 @@ from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, add_teacher, fill
 from .pairs import add_judges, draw_gate
 from .reading import prompts_of, warn_of_cut
-from .sharing import add_cluster, finding
+from .sharing import add_cluster, check_workers, finding
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
@@ -46,6 +46,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
+    check_workers(chosen)
     prompts = prompts_of(chosen)
     with needing("standalone"):
         from tqdm import tqdm

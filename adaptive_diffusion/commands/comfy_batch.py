@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..numeric import IMAGES, SEED
+from ..numeric import SEED
 from ..prompts import described, repeated
 from .libraries import needing
-from .options import add_prompts, among
+from .options import add_prompts, among, prompt_count
 from .reading import prompts_of
 from .sharing import add_sharing, begun, finish, on_cluster, summary, told_dry
 
@@ -34,7 +34,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", required=True, metavar="PLACE", help="for the shards: a folder, or s3://bucket/run")
     add_prompts(parser, required=True)
     parser.add_argument(
-        "--count", type=among(IMAGES), default=0, metavar="N", help="how many prompts to draw by the seed (all)"
+        "--count", type=prompt_count, default=0, metavar="N", help="how many prompts to draw by the seed (all)"
     )
     parser.add_argument(
         "--seed", type=among(SEED), metavar="N", help="image i is drawn with seed + i (that of Load Prompts)"

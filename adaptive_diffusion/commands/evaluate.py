@@ -14,7 +14,7 @@ from .judging import ORACLE, load_judge
 from .libraries import needing
 from .options import add_prompts, add_scoring
 from .reading import warn_of_cut
-from .sharing import add_cluster, finders
+from .sharing import add_cluster, check_workers, finders
 
 if TYPE_CHECKING:
     from ..scale.finding import Find, Finders
@@ -54,6 +54,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
+    check_workers(chosen)
     with needing("standalone"):
         from ..standalone import evaluation
         from ..standalone.galleries import open_gallery

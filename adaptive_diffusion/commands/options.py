@@ -8,7 +8,7 @@ from typing import Any
 
 from ..bundled import PROMPTS
 from ..numeric import ANY, COUNT, GUIDANCE, IMAGES, SEED, SIDE, STEPS, Range, whole
-from ..prompts import CAPTION, MOST_PROMPTS
+from ..prompts import CAPTION
 from ..quoting import quoted
 
 OPTION = "it"  # what the sentence on a value calls its option, whose name the parser puts there
@@ -40,7 +40,15 @@ def share(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def address(text: str) -> str:
+    """Where a cluster is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{OPTION} is {quoted(text)}; write host:port, or give the option alone")
+    return text
+
+
 positive = among(COUNT)
+prompt_count = among(whole(0, 1_000_000_000))  # 0 for all
 
 
 def size(text: str) -> tuple[int, int]:
@@ -88,7 +96,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 def _add_student(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count",
-        type=among(whole(0, MOST_PROMPTS)),
+        type=prompt_count,
         default=0,
         help="how many prompts to draw by the seed (all, in order)",
     )

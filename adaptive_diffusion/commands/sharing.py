@@ -11,7 +11,7 @@ from ..numeric import IMAGES
 from ..parts import parts
 from ..quoting import quoted
 from .libraries import needing
-from .options import among, share
+from .options import address, among, share
 from .reading import warn_of_cut
 
 if TYPE_CHECKING:
@@ -49,9 +49,14 @@ def check_alone(chosen: argparse.Namespace) -> None:
         return
     if chosen.dry_run:
         raise ValueError("--dry-run says what would be drawn into shards; give --shard 1/1, or --cluster")
-    if chosen.workers:
-        raise ValueError(f"--workers is {chosen.workers}, but only a --cluster has workers; give both, or neither")
+    check_workers(chosen)
     check_is_folder(chosen.out, "give --shard 1/1")
+
+
+def check_workers(chosen: argparse.Namespace) -> None:
+    """ValueError where workers are asked for, and there is no cluster to have them."""
+    if chosen.workers and not chosen.cluster:
+        raise ValueError(f"--workers is {chosen.workers}, but only a --cluster has workers; give both, or neither")
 
 
 def check_is_folder(out: str, instead: str) -> None:
@@ -69,6 +74,7 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
         "--cluster",
         nargs="?",
         const="local",
+        type=address,
         metavar="ADDRESS",
         help="work with Ray: on this machine, or on the cluster of an address (pip install '.[cluster]')",
     )

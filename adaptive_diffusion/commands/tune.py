@@ -12,7 +12,7 @@ from .judging import load_estimator, load_judge
 from .libraries import needing
 from .options import add_estimator, add_models, add_prompts, among, fill
 from .reading import prompts_of, warn_of_cut
-from .sharing import add_cluster, finders
+from .sharing import add_cluster, check_workers, finders
 
 if TYPE_CHECKING:
     from ..gate.calibration import Found
@@ -65,6 +65,7 @@ def _add_tried(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
+    check_workers(chosen)
     prompts = prompts_of(chosen)
     with needing("standalone"):
         from tqdm import tqdm

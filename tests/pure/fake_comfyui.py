@@ -3,7 +3,7 @@
 The colour of picture i is its seed; it is rejected where its prompt ends in an odd number. Prompts of another kind:
 "die" ends the process, "fail" the run, "lose" loses what was queued, "few" saves no picture. One that ends in "slow"
 takes a while. Of the picture of a "cut" that comes first, half is sent at first. "mute" has the first process that is
-asked for it answer no more, and live on.
+asked for it answer no more, and live on. "film" saves another kind of picture.
 """
 
 import argparse
@@ -60,7 +60,8 @@ class State:
         return {"status": {"status_str": "error", "messages": [["execution_error", told]]}, "outputs": {}}
 
     def _entry(self, prompts: list[str], seed: int, graph: dict) -> dict:
-        images = [self._image(seed + i) for i, prompt in enumerate(prompts) if prompt != "few"]
+        kinds = ["webp" if prompt == "film" else "png" for prompt in prompts]
+        images = [self._image(seed + i, kinds[i]) for i, prompt in enumerate(prompts) if prompt != "few"]
         odd = [i for i, prompt in enumerate(prompts) if prompt[-1] in "13579"]
         outputs: dict[str, dict] = {"save": {"images": images}}
         gate = {"scores": [[0.1 if i in odd else 0.9 for i in range(len(prompts))]], "rejected": [odd]}
@@ -76,9 +77,9 @@ class State:
                 outputs[key] = {"images": images}
         return {"status": {"status_str": "success"}, "outputs": outputs}
 
-    def _image(self, seed: int) -> dict:
+    def _image(self, seed: int, kind: str) -> dict:
         self.outputs.mkdir(parents=True, exist_ok=True)
-        name = f"{seed}_{time.monotonic_ns()}.png"
+        name = f"{seed}_{time.monotonic_ns()}.{kind}"
         Image.new("RGB", (4, 4), (seed % 256, 0, 0)).save(self.outputs / name)
         return {"filename": name, "subfolder": "", "type": "output"}
 

@@ -338,6 +338,7 @@ OPTIONS = {
     "with a cluster": (["--server=a:1", "--cluster"], "--cluster starts a ComfyUI for each of its workers; leave"),
     "with workers": (["--server=a:1", "--workers=2"], "each --server is one worker; leave --workers out"),
     "no address": (["--server=http:///x"], "'http:///x' is no address of a ComfyUI; write it as host:8188"),
+    "no port": (["--server=a:b"], "'a:b' is no address of a ComfyUI; write it as host:8188"),
     "nobody": (["--server=127.0.0.1:1"], "no ComfyUI answers at http://127.0.0.1:1; start one there, or have it start"),
     "nothing there": (["--comfyui=nowhere"], "there is no ComfyUI in 'nowhere'; name the folder that holds its main"),
     "an id": (["--server=a:1", "--images=7"], "the workflow has no node 7; name one that saves images with --images"),
@@ -373,6 +374,7 @@ FAILING = {
     "a node fails": ({}, ["fail"], "failed: node 3 (KSampler): out of memory"),
     "it is lost": ({}, ["lose"], "lost what was queued there; run it again"),
     "too few": ({}, ["few"], "node save gave 1 images for 2 prompts; let it save one for each, or name another with"),
+    "no PNG": ({}, ["film"], "webp', which is no PNG; save the final ones with Save Image"),
     "two save": (
         {"b": GRAPH["save"]},
         [],

@@ -99,6 +99,12 @@ WRONG = {
         ["--workers=2"],
         "--workers is 2, but only a --cluster has workers; give both",
     ),
+    "a cluster of no name": (["--cluster= "], "--cluster is ' '; write host:port, or give the option alone"),
+    "more prompts than there are": (
+        ["--shard=1/1", "--count=200000"],
+        "'prompts.txt' holds 5 different prompts, few",
+    ),
+    "too many in one process": (["--count=200000"], "count is 200000; choose 0 for all prompts, or a number up to 100"),
     "a dry run of no shards": (["--dry-run"], "--dry-run says what would be drawn into shards; give --shard 1/1, or"),
     "split without a cluster": (["--split"], "--split gives student and teacher to different workers of a --cluster"),
     "split without a teacher": (["--split", "--cluster", "--k=0"], "--split gives student and teacher to different"),
@@ -111,6 +117,15 @@ WRONG = {
 def test_what_cannot_be_is_one_sentence(generate, capsys, case):
     words, told = WRONG[case]
     assert sentence(capsys, generate, "out", *words).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["calibrate", "--prompts=demo", "--out=x.json"], ["tune", "--prompts=demo", "--out=x"], ["evaluate", "x"]],
+)
+def test_workers_without_a_cluster_are_one_sentence(capsys, words):
+    told = sentence(capsys, __main__.main, [*words, "--workers=2"])
+    assert told == "--workers is 2, but only a --cluster has workers; give both, or neither"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ...standalone.runs import Record, image_name
 
 GATE, REPORT = "adaptive_gate", "adaptive_report"
 SAVED = "output"
+PNG = b"\x89PNG\r\n\x1a\n"
 ITS_OWN = ("this run", "external")
 Outputs = Mapping[str, Mapping[str, Any]]
 
@@ -30,6 +31,15 @@ def pictures(outputs: Outputs, count: int, node: str | None) -> list[Mapping[str
             "with --images"
         )
     return found
+
+
+def check_are_png(places: Sequence[Mapping[str, str]], files: Sequence[bytes]) -> None:
+    """ValueError where what the workflow saved is another kind of picture, or a film."""
+    for place, file in zip(places, files, strict=True):
+        if not file.startswith(PNG):
+            raise ValueError(
+                f"the workflow saves {quoted(place['filename'])}, which is no PNG; save the final ones with Save Image"
+            )
 
 
 def _only(shown: Mapping[str, Any]) -> str:

@@ -123,10 +123,11 @@ def server_at(address: str) -> Server:
     full = address if "://" in address else f"http://{address}"
     try:
         parts = urlsplit(full)
-        if parts.scheme in ("http", "https") and parts.hostname and (parts.port or parts.scheme) and not parts.query:
-            return Server(full.rstrip("/"))
-    except ValueError:
-        pass
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.query
+    except ValueError:  # as parts.port raises it of what is no number of a port
+        known = False
+    if known:
+        return Server(full.rstrip("/"))
     raise ValueError(f"{quoted(address)} is no address of a ComfyUI; write it as host:8188")
 
 

@@ -89,7 +89,9 @@ class OnServer:
             self._check_thresholds(results.thresholds(outputs))
             places = results.pictures(outputs, len(prompts), self.job.images)
             kept = results.records(outputs, prompts, seeds, rows.start, seconds)
-            return kept, [self.server.read(place) for place in places]
+            files = [self.server.read(place) for place in places]
+            results.check_are_png(places, files)
+            return kept, files
 
     def _bring(self, prompts: Sequence[str], first: int) -> str:
         """Put a unit's prompts into the server's input folder; the file's name there."""
