@@ -7,7 +7,6 @@ without it. Ray Data's own checkpoints are not used: what lies in the store is w
 import json
 import logging
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..quoting import quoted
+from .answering import may_be_ray
 from .drawing import TRIES, Drawer, Make, Progress, attempt, heard
 from .extra import installed
 from .reasons import first_line, whole
@@ -94,10 +94,11 @@ def connected(address: str, workers: int | None) -> Iterator[int]:
 
 
 def _check_answers(address: str) -> None:
-    """ValueError where nothing listens at an address; Ray itself goes on asking for minutes."""
+    """ValueError where nothing listens at an address, or no Ray does; Ray itself goes on asking for minutes."""
     parts = urlsplit(address if "://" in address else f"ray://{address}")
     try:
-        socket.create_connection((parts.hostname or "", parts.port or 6379), SECONDS).close()
+        if not may_be_ray(parts.hostname or "", parts.port or 6379, SECONDS):
+            raise ValueError("something else listens there")
     except (OSError, ValueError) as error:
         raise ValueError(
             f"no Ray cluster answers at {quoted(address)}; name it as host:port, or give --cluster alone"

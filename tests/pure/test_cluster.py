@@ -1,16 +1,20 @@
 """A run's units on Ray, on this machine."""
 
 import functools
+import socketserver
+import threading
 import time
 import warnings
 from functools import partial
 
 import psutil
 import pytest
+import ray
 
 from adaptive_diffusion.commands import sharing
 from adaptive_diffusion.prompts import described
 from adaptive_diffusion.scale import cluster, drawing, halves, sharded, split, stores
+from adaptive_diffusion.scale.answering import may_be_ray
 from tests.pure import tiny
 from tests.pure.drawers import DyingHalf, drawer, halves_of, short_drawer, teacher_half
 from tests.pure.dying import POISON, Plain, no_model
@@ -147,3 +151,31 @@ def test_a_cluster_that_does_not_answer_is_one_sentence(address):
         cluster.connected(address, 1),
     ):
         pass
+
+
+class Other(socketserver.BaseRequestHandler):
+    """A server of another kind: it says what it is told to."""
+
+    says = b""
+
+    def handle(self) -> None:
+        self.request.recv(99)
+        self.request.sendall(self.says)
+        time.sleep(0 if self.says else 1)
+
+
+@pytest.mark.parametrize("says", [b"HTTP/1.1 400 Bad Request\r\n", b"SSH-2.0-OpenSSH_9\r\n", b""])
+def test_what_answers_as_no_ray_is_one_sentence_at_once(monkeypatch, says):
+    monkeypatch.setattr(cluster, "SECONDS", 0.3)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), type("Says", (Other,), {"says": says})) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            test_a_cluster_that_does_not_answer_is_one_sentence(f"127.0.0.1:{server.server_address[1]}")
+        finally:
+            server.shutdown()
+
+
+def test_a_ray_is_told_from_other_servers():
+    with cluster.connected(cluster.LOCAL, 1):
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        assert may_be_ray(host, int(port), 10)
