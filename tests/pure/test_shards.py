@@ -266,6 +266,21 @@ def test_webdataset_reads_what_was_packed(tmp_path, place):
     assert [sample["png"].convert("RGB").getpixel((0, 0)) for sample in read] == [(i, 0, 0) for i in range(TOTAL)]
 
 
+def test_a_unit_of_a_run_of_other_prompts_makes_no_whole_run(tmp_path):
+    others = [f"other {i}" for i in range(TOTAL)]
+    draw(tmp_path / "shards")
+    draw(tmp_path / "others", prompts=others)
+    shutil.copy(tmp_path / "others" / shard_name(1), tmp_path / "shards" / shard_name(1))
+    run = sharded.existing(stores.Folder(tmp_path / "shards"))
+    told = "hold other prompts than its run: a file of another run is among them; delete what was put there"
+    for _ in range(2):
+        with pytest.raises(ValueError, match=told):
+            collected(tmp_path / "shards", tmp_path / "out")
+    with pytest.raises(ValueError, match=told):
+        [*packs.pack(run, stores.Folder(tmp_path / "packed"), "webdataset", 3)]
+    assert len(runs.read(tmp_path / "out")) == TOTAL - 1 and len(content(tmp_path / "packed")) == 2
+
+
 @pytest.mark.parametrize("kind", packs.KINDS)
 def test_files_that_would_be_read_along_are_told_and_others_stay(tmp_path, place, kind):
     draw(place)
