@@ -39,3 +39,11 @@ def printable(text: str) -> str:
 _parts = reprlib.Repr()
 _parts.maxstring = _parts.maxother = _parts.maxlong = MOST
 _parts.maxlist = _parts.maxtuple = _parts.maxdict = MOST_PARTS
+
+
+def without_secrets(address: str) -> str:
+    """A place as it may be shown: an address without the names and keys before an @, and without options."""
+    if "://" not in address:
+        return address
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"

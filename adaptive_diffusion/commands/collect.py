@@ -31,7 +31,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(chosen: argparse.Namespace) -> str:
-    from ..quoting import unquoted
+    from ..quoting import unquoted, without_secrets
     from ..scale import sharded, stores
 
     with needing("cluster"):
@@ -46,7 +46,7 @@ def run(chosen: argparse.Namespace) -> str:
             bar.update(count)
     failed = kept.count(kept.failed())
     left_out = f"; {failed} of failed units are left out" if failed else ""
-    return f"{kept.total - failed} images are in {unquoted(stores.without_secrets(chosen.out))}{left_out}"
+    return f"{kept.total - failed} images are in {unquoted(without_secrets(chosen.out))}{left_out}"
 
 
 def _made(kept: "ShardedRun", chosen: argparse.Namespace) -> Iterator[int]:

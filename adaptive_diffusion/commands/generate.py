@@ -82,7 +82,6 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> str:
     prompts = _prompts(chosen)
     with needing("standalone"):
-        from ..scale.sharded import check_free
         from ..standalone import models, runs
     _complete(chosen)
     models.check(chosen.student, chosen.teacher)
@@ -94,7 +93,6 @@ def run(chosen: argparse.Namespace) -> str:
         make = partial(_drawer, chosen, [] if chosen.cluster else prompts, gauge)
         told = draw_shards(chosen, about, prompts, make, partial(_split, chosen, gauge))
         return "\n".join([told, *promised])
-    check_free(Path(chosen.out))
     with runs.opened(Path(chosen.out), about, prompts, chosen.unit) as kept:
         if kept.missing:
             _draw(chosen, kept, prompts, gauge)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..numeric import IMAGES
 from ..parts import parts
-from ..quoting import quoted
+from ..quoting import quoted, without_secrets
 from .libraries import needing
 from .options import address, among, share
 from .reading import warn_of_cut
@@ -61,8 +61,6 @@ def check_workers(chosen: argparse.Namespace) -> None:
 
 def check_is_folder(out: str, instead: str) -> None:
     """ValueError, with what to do instead, where images in a folder are to go to an object store."""
-    from ..scale.stores import without_secrets
-
     if "://" in out:
         shown = quoted(without_secrets(out))
         raise ValueError(f"--out is {shown}, but images go to a folder; name one, or {instead}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..prompts import described
 from ..quoting import listed, quoted
 from ..standalone import runs
-from .sharded import ShardedRun, check_free
+from .sharded import ShardedRun
 from .shards import Shard
 
 
@@ -49,7 +49,6 @@ def into_folder(run: ShardedRun, folder: Path) -> Iterator[int]:
 
     It goes on where it was stopped. ValueError where a unit is missing, failed or damaged, or another run is there.
     """
-    check_free(folder)
     check_whole(run)
     if failed := run.failed():
         raise ValueError(

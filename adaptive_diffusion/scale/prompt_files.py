@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..quoting import listed, quoted, unquoted
+from ..quoting import listed, quoted, unquoted, without_secrets
 from .reasons import first_line
-from .stores import reason, without_secrets
+from .stores import reason
 
 PARQUET = ".parquet"
 

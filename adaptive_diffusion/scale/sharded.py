@@ -4,17 +4,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ..digest import digest
 from ..numeric import COUNT, IMAGES, SEED
 from ..parts import parts
 from ..quoting import quoted
-from ..reading import Unreadable, parse_json, read_json, told
+from ..reading import Unreadable, parse_json, told
 from ..standalone.runs import ABOUT, UNIT, VERSION, as_json, check_same_run
 from .shards import Shard, failed_in, failed_name, packed, shard_name, units_in, unpacked
-from .stores import Folder, Store
+from .stores import Store
 
 FORMAT = "adaptive-diffusion shards"
 
@@ -127,20 +126,6 @@ def existing(store: Store) -> ShardedRun:
             "the release of this program that drew it"
         )
     return ShardedRun(store, about)
-
-
-def check_free(folder: Path) -> None:
-    """ValueError where shards lie in a folder that is to hold a run's images, whose run.json would replace theirs."""
-    names = Folder(folder).names() if folder.is_dir() else set[str]()
-    if units_in(names) | failed_in(names) or (ABOUT in names and _format(folder) == FORMAT):
-        raise ValueError(
-            f"{quoted(folder)} holds shards; choose another folder for images, or draw there with --shard or --cluster"
-        )
-
-
-def _format(folder: Path) -> Any:
-    content = read_json(folder / ABOUT, f"{ABOUT} in {quoted(folder)} is damaged; choose another folder")
-    return content.get("format") if isinstance(content, dict) else None
 
 
 def _grow(store: Store, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

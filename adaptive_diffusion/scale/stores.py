@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import sweep, write_atomically, write_new, writing
-from ..quoting import quoted
+from ..quoting import quoted, without_secrets
 from .extra import installed
 from .reasons import first_line
 
@@ -166,11 +166,3 @@ def _bucket(place: str) -> Bucket:
 def reason(error: Exception, address: str) -> str:
     """What an error says in its first line, where it may repeat the address that was used."""
     return first_line(str(error).replace(address, without_secrets(address)))
-
-
-def without_secrets(address: str) -> str:
-    """A place as it may be shown: an address without the names and keys before an @, and without options."""
-    if "://" not in address:
-        return address
-    scheme, _, rest = address.partition("://")
-    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"

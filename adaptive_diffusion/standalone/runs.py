@@ -135,6 +135,8 @@ def _check_about(folder: Path, found: dict[str, Any] | None, about: dict[str, An
     path = folder / ABOUT
     if not path.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise ValueError(f"{quoted(folder)} holds files of something else; choose another folder")
+    if path.exists() and (kind := _object(path).get("format")) != FORMAT:
+        raise ValueError(f"{quoted(folder)} holds {quoted(kind)}; choose another folder for images")
     if found:
         check_same_run(f"the run in {quoted(folder)}", {**found, "unit": _unit_of(found)}, about, prompts)
     if found is None or found["prompts"] != about["prompts"]:

@@ -74,7 +74,16 @@ def test_everything_is_installed_that_lies_beside_the_code(site):
     assert top == {"adaptive_diffusion"}
 
 
-def test_every_command_runs_in_another_folder(site, tmp_path):
+@pytest.fixture
+def archive(tmp_path):
+    """A folder into which ComfyUI's registry has unpacked the pack."""
+    return copied(archived(), tmp_path / "archive")
+
+
+@pytest.mark.parametrize("where", ["site", "archive"])
+def test_every_command_runs_in_another_folder(where, request, tmp_path):
+    site, tmp_path = request.getfixturevalue(where), tmp_path / "elsewhere"
+    tmp_path.mkdir()
     torch.save(load_file(PACK / "demo_models" / "estimator" / "model.safetensors"), tmp_path / "estimator.pt")
     said = python("-c", SCRIPT, json.dumps(COMMANDS), folder=tmp_path, PYTHONPATH=str(site)).splitlines()
     assert said[0] == str(site / "adaptive_diffusion" / "__init__.py")

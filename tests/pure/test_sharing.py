@@ -75,7 +75,7 @@ def test_a_folder_of_shards_takes_no_images_and_keeps_all_that_it_has(generate, 
     shards = tmp_path / "shards"
     generate("shards", "--shard=1/2")
     before = {path.name: path.read_bytes() for path in shards.iterdir()}
-    told = f"'{shards}' holds shards; choose another folder for images, or draw there with --shard or --cluster"
+    told = f"'{shards}' holds 'adaptive-diffusion shards'; choose another folder for images"
     assert sentence(capsys, generate, "shards") == told
     assert {path.name: path.read_bytes() for path in shards.iterdir()} == before
     generate("shards", "--shard=2/2")
@@ -86,7 +86,7 @@ def test_a_run_in_shards_that_has_none_yet_takes_no_images_either(generate, tmp_
     generate("shards", "--shard=1/2")
     for path in (tmp_path / "shards").glob("unit-*"):
         path.unlink()
-    assert "holds shards" in sentence(capsys, generate, "shards")
+    assert "holds 'adaptive-diffusion shards'" in sentence(capsys, generate, "shards")
     assert sharded.existing(stores.Folder(tmp_path / "shards")).total == len(PROMPTS)
 
 
