@@ -6,6 +6,7 @@ from typing import Any
 
 import comfy.utils
 import numpy
+from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
 EVENT = "adaptive_diffusion.calibration"
@@ -22,7 +23,9 @@ def show_text(hidden: Any, text: str) -> None:
 def show(hidden: Any, event: str, shown: dict[str, Any]) -> None:
     """Send `shown` to the client that queued the node with these hidden inputs."""
     if client := _client(hidden):
-        PromptServer.instance.send_sync(event, {"node": hidden.unique_id, **shown}, client)
+        running = get_executing_context()
+        told = {"node": hidden.unique_id, "prompt_id": running and running.prompt_id, **shown}
+        PromptServer.instance.send_sync(event, told, client)
 
 
 def _client(hidden: Any) -> str | None:

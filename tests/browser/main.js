@@ -13,6 +13,7 @@ import { images } from "./images.js";
 import { given, open, set } from "./page.js";
 import { saving } from "./saving.js";
 import { subgraph } from "./subgraph.js";
+import { tabs } from "./tabs.js";
 import { theme } from "./theme.js";
 
 const page = await open();
@@ -24,7 +25,7 @@ for (const [renderer, vue] of [
 ]) {
   describe(renderer, () => {
     before(() => set(page, "Comfy.VueNodes.Enabled", vue));
-    for (const part of [gate, subgraph, images, corrected, closer, saved, calibrate, calibrateOpen, saving, theme, firstSteps, firstContact]) part(page, vue);
+    for (const part of [gate, subgraph, images, tabs, corrected, closer, saved, calibrate, calibrateOpen, saving, theme, firstSteps, firstContact]) part(page, vue);
     test("the console has no complaint of ours", () => assert.deepEqual(page.problems, []));
     test("nothing of ours reads what litegraph has deprecated", async () => {
       const read = () => app.graph.nodes.map(({ inputs, outputs }) => [inputs?.[0]?.link, outputs?.[0]?.links]);

@@ -116,6 +116,7 @@ def test_calibrating_tells_how_far_it_is_and_how_the_scores_lie(comfy_app, table
     run = comfy_app.run(calibration_graph("mine", demo_prompts(10), batch=4))
     told = [data for event, data in comfy_app.server.events if event == "adaptive_diffusion.calibration"]
     assert [(each["node"], each["done"], each["total"]) for each in told] == [("calibrate", n, 10) for n in (4, 8, 10)]
+    assert {each["prompt_id"] for each in told} == {"p"}
     assert told[0]["left"] is None
     assert told[1]["left"] == pytest.approx(2 / told[1]["rate"])
     table = module("adaptive_diffusion.gate.percentiles").PercentileTable.load(tables / "mine.json")

@@ -46,6 +46,7 @@ def test_a_run_tells_what_it_took_and_what_either_alone_would_have(comfy_app):
     assert told["since"]["seconds"] == pytest.approx(this["seconds"])
     events = [data for event, data in run.events if event == "adaptive_diffusion.savings"]
     assert [data["gate"] for data in events] == ["gate", "gate"] and events[-1]["run"] == this
+    assert {data["prompt_id"] for data in events} == {"p"}
 
 
 def test_loading_decoding_and_the_estimator_are_counted(comfy_app, monkeypatch):

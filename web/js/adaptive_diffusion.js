@@ -7,7 +7,7 @@ import { costOf } from "./cost.js";
 import { BY, gateView } from "./gate.js";
 import { everyNode, GATE, isLinked, reportsOf, searchOf, settings, studentOf, teachersOf, valueOf } from "./graph.js";
 import { imagesPage } from "./images.js";
-import { outputOf, runOf, temporaryFile } from "./outputs.js";
+import { began, executed, giveBack, isOfAnotherTab, outputOf, runOf, temporaryFile } from "./outputs.js";
 import { gatePage, tablePage } from "./pages.js";
 import { makeRoom } from "./preview.js";
 import { note } from "./text.js";
@@ -162,28 +162,22 @@ function redrawOnChange(widget) {
 function learnTable({ detail }) {
   const made = detail.output?.adaptive_table?.[0];
   if (!made) return;
-  setProgress({ detail: { node: detail.node } });
+  setProgress({ detail: { node: detail.node, prompt_id: detail.prompt_id } });
   const isNew = JSON.stringify(outlines[made.name]) !== JSON.stringify(made.outline);
   tableMade(detail, made, isNew && app.reloadNodeDefs()).then(redraw);
 }
 
-function setProgress({ detail: { node: id, ...progress } }) {
-  const node = calibrated(id, progress) ? null : executed(id);
+function setProgress({ detail: { node: id, prompt_id: prompt, ...progress } }) {
+  const elsewhere = calibrated(id, progress) || isOfAnotherTab(prompt);
+  const node = elsewhere ? null : executed(id);
   if (node?.adaptive) node.adaptive.progress = progress.total && progress;
   redraw();
 }
 
-function learnSavings({ detail: { gate: id, ...savings } }) {
-  const gate = executed(id);
+function learnSavings({ detail: { gate: id, prompt_id: prompt, ...savings } }) {
+  const gate = isOfAnotherTab(prompt) ? null : executed(id);
   if (gate?.adaptive) gate.adaptive.savings = savings;
   redraw();
-}
-
-/** The node that runs under this id, such as 3:2 for node 2 of the subgraph that node 3 holds. */
-function executed(id) {
-  const [last, ...path] = id.split(":").reverse();
-  const graph = path.reverse().reduce((outer, host) => outer?.getNodeById(host)?.subgraph, app.rootGraph);
-  return graph?.getNodeById(last);
 }
 
 app.registerExtension({
@@ -191,6 +185,8 @@ app.registerExtension({
   setup() {
     const style = new URL("adaptive.css", import.meta.url);
     document.head.insertAdjacentHTML("beforeend", `<link rel="stylesheet" href="${style}">`);
+    api.addEventListener("execution_start", began);
+    api.addEventListener("executed", giveBack);
     for (const event of ["graphChanged", "executed", "execution_error", "execution_interrupted"]) api.addEventListener(event, redraw);
     api.addEventListener("executed", learnTable);
     api.addEventListener("adaptive_diffusion.calibration", setProgress);

@@ -4,14 +4,16 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { CALIBRATION, calibration } from "./calibrating.js";
 import { everyNode, executionId, widgetOf } from "./graph.js";
+import { openWorkflow } from "./outputs.js";
 
-let running = null; // {graph, id: of the gate; prompts: ids that are queued; left: how many make no table yet; each, progress}
+let running = null; // {workflow, graph, id: of the gate; prompts: ids that are queued; left: how many make no table yet; each, progress}
 
-const gateOf = ({ graph, id }) => everyNode(app.rootGraph).find((node) => node.graph === graph && node.id === id);
+/** The gate, while its workflow's tab is open: all tabs share one root graph. */
+const gateOf = ({ workflow, graph, id }) =>
+  workflow === openWorkflow() && everyNode(app.rootGraph).find((node) => node.graph === graph && node.id === id);
 
 /** What the gate's calibration has done so far, as a calibrating node tells it; null where there is none. */
-export const calibrationOf = ({ graph, id }) =>
-  running?.graph === graph && running.id === id ? running.progress : null;
+export const calibrationOf = (gate) => (running && gateOf(running) === gate ? running.progress : null);
 
 const say = (severity, detail) =>
   app.extensionManager.toast.add({ severity, summary: "Calibrate this graph", detail, life: 6000 });
@@ -19,14 +21,14 @@ const say = (severity, detail) =>
 export async function startCalibration(gate) {
   if (running) return say("info", "It calibrates already; interrupt it to stop, and click again to go on.");
   const { output, workflow } = await app.graphToPrompt();
-  const title = app.extensionManager.workflow.activeWorkflow?.filename ?? "my graph";
+  const title = openWorkflow()?.filename ?? "my graph";
   const id = executionId(gate);
   const plan = output[id] ? calibration(output, id, title, Date.now() % 1e9) : { why: "the gate is not in the queued graph" };
   if (plan.why) return say("warn", `${plan.why}.`);
   const { total, prompts } = plan;
   const progress = { done: 0, total, rate: 0, left: null, outline: { k: [], scores: [] } };
   const each = total / prompts.length; // images of one prompt
-  running = { graph: gate.graph, id: gate.id, prompts: new Set(), left: prompts.length, each, progress };
+  running = { workflow: openWorkflow(), graph: gate.graph, id: gate.id, prompts: new Set(), left: prompts.length, each, progress };
   try {
     for (const prompt of prompts) running?.prompts.add((await api.queuePrompt(0, { output: prompt, workflow })).prompt_id);
     if (running) running.queued = true;
@@ -60,7 +62,7 @@ export async function tableMade({ node }, made, loaded) {
   if (!widget) return say("success", `The table ${made.name} is made; choose it in the gate.`);
   widget.value = made.name;
   widget.callback?.(made.name);
-  app.extensionManager.workflow.activeWorkflow?.changeTracker.captureCanvasState();
+  openWorkflow()?.changeTracker.captureCanvasState();
   say("success", `The gate judges by ${made.count} scores now.`);
 }
 

@@ -5,7 +5,7 @@ import { lookCloser } from "./closer.js";
 import { toggled, verdictsOf } from "./corrections.js";
 import { gatesBefore, gatesOf, reportsOf, valueOf, widgetOf } from "./graph.js";
 import { closerImages, marked, reportedImages, scoredImages } from "./images.js";
-import { outputOf, runOf, temporaryFile } from "./outputs.js";
+import { openWorkflow, outputOf, runOf, temporaryFile } from "./outputs.js";
 import { two } from "./text.js";
 
 const CORRECTIONS = "corrections";
@@ -32,7 +32,7 @@ export function correct({ gate, verdicts }, image) {
   if (!widget || !digest) return;
   widget.value = toggled(widget.value, digest, own);
   widget.callback?.(widget.value);
-  app.extensionManager.workflow.activeWorkflow?.changeTracker.captureCanvasState();
+  openWorkflow()?.changeTracker.captureCanvasState();
 }
 
 export function seeCloser(node, image) {
