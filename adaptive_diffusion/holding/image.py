@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ import torch
 from ..digest import digest, image_digests
 from ..gate.cost import Spent
 from ..gate.description import check_format
-from ..numeric import SEED
+from ..numeric import SEED, Range, whole
 from ..quoting import quoted
-from ..reading import told
+from ..reading import Unreadable
 from ..tensors import check_size, content, description, opened
 
 FORMAT, VERSION = "adaptive-diffusion held image", 1
@@ -23,6 +24,18 @@ MOST_ROWS = 100_000
 IMAGE, CHECKSUM = "image", "checksum"
 _ARRAYS = {IMAGE: (3,), "latent": (3, 4), "noise_mask": (3, 4), "features": (1,)}
 _FACTS = ("prompt", "seed", "score", "threshold", "risk", "row", "batch", "batch_index", "group", "spent", "drawn")
+_PLACE = whole(0, MOST_ROWS - 1)
+_NUMBERS = {
+    "seed": SEED,
+    "score": Range(),
+    "risk": Range(0, 1),
+    "row": _PLACE,
+    "batch": whole(1, MOST_ROWS),
+    "batch_index": _PLACE,
+    "group": _PLACE,
+    "drawn": whole(1, MOST_ROWS),
+}
+_NONE_ALLOWED = ("risk", "batch_index")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,21 +89,30 @@ class HeldImage:
 
     @classmethod
     def load(cls, path: Path) -> "HeldImage":
-        """Read a file of `content`; FileNotFoundError without it, Unreadable where it holds anything else."""
-        damaged = f"{quoted(path.name)} is no whole image that was held; copy it again, or delete it"
+        """Read a file of `content`; Unreadable where there is none, or it holds anything else."""
         check_size(path)
-        with opened(path, damaged) as file:
+        with _opened(path) as file:
             facts = description(file)
             check_format(facts, FORMAT, VERSION, quoted(path.name))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
-        with told(damaged):
             return _read(facts, arrays)
 
 
 def size_of(path: Path) -> tuple[int, ...]:
     """Height, width and channels of the image in a file, of which nothing else is read; errors as of `load`."""
-    with opened(path, f"{quoted(path.name)} is no whole image that was held; copy it again, or delete it") as file:
+    with _opened(path) as file:
         return tuple(file.get_slice(IMAGE).get_shape())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, whatever fails in it, and that it is not there, told as one sentence."""
+    damaged = f"{quoted(path.name)} is no whole image that was held; copy it again, or delete it"
+    try:
+        with opened(path, damaged) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise Unreadable(damaged) from error
 
 
 def _read(facts: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray]) -> HeldImage:
@@ -98,16 +120,19 @@ def _read(facts: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray]) -> Held
     if facts[CHECKSUM] != _checksum(arrays, {name: value for name, value in facts.items() if name != CHECKSUM}):
         raise ValueError("other bytes than were written")
     for name, values in arrays.items():
-        if values.dtype != numpy.float32 or values.ndim not in _ARRAYS[name] or not numpy.isfinite(values).all():
+        plain = values.dtype == numpy.float32 and values.ndim in _ARRAYS[name] and values.size
+        if not plain or not numpy.isfinite(values).all():
             raise ValueError(f"{name} is of another kind")
-    threshold, spent = facts["threshold"], facts["spent"]
     known = {name: facts[name] for name in _FACTS} | dict(arrays)
+    for name, numbers in _NUMBERS.items():
+        if known[name] is not None or name not in _NONE_ALLOWED:
+            known[name] = numbers.of(name, known[name])
+    threshold, spent = facts["threshold"], facts["spent"]
     known["threshold"] = math.nan if threshold is None else float(threshold)
-    known["spent"] = Spent(*spent) if spent else None
+    known["spent"] = Spent(int(spent[0]), float(spent[1])) if spent else None
     held = HeldImage(**known)
-    SEED.of("seed", held.seed)
-    if not (math.isfinite(held.score) and isinstance(held.prompt, str) and 0 <= held.row < held.batch <= MOST_ROWS):
-        raise ValueError("numbers out of range")
+    if not isinstance(held.prompt, str) or held.row >= held.batch:
+        raise ValueError("of another kind")
     return held
 
 

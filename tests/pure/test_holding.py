@@ -81,7 +81,26 @@ def test_a_damaged_file_is_one_sentence_or_the_image(number, tmp_path):
             assert found.content == whole.content
 
 
-@pytest.mark.parametrize("change", [{"row": 3}, {"batch": 10**9}, {"seed": 2**65}, {"score": math.inf}, {"prompt": 1}])
+OUT_OF_RANGE = [
+    {"row": 3},
+    {"row": 0.5},
+    {"batch": 10**9},
+    {"batch_index": 10**9},
+    {"batch_index": -1},
+    {"group": -1},
+    {"drawn": 0},
+    {"seed": 2**65},
+    {"seed": None},
+    {"score": math.inf},
+    {"risk": "high"},
+    {"risk": 1.5},
+    {"spent": Spent("many", 1.0)},
+    {"prompt": 1},
+    {"features": numpy.zeros(0, numpy.float32)},
+]
+
+
+@pytest.mark.parametrize("change", OUT_OF_RANGE, ids=str)
 def test_facts_out_of_range_are_refused_though_the_file_is_whole(change, tmp_path):
     (tmp_path / "a.safetensors").write_bytes(image(1, **change).content)
     with pytest.raises(Unreadable, match="'a.safetensors' is no whole image that was held; copy it again"):
@@ -101,6 +120,25 @@ def test_images_are_taken_in_the_order_in_which_they_were_held_one_size_together
     assert [held.image.shape[0] for held in taken.images.values()] == [4, 4, 4, 5]
     assert [name[:6] for name in taken.images] == ["000000", "000002", "000004", "000001"]
     assert taken.left == 2 and taken.damaged == []
+
+
+def a_link(path):
+    path.symlink_to(path.parent / "nowhere")
+
+
+def a_folder(path):
+    path.mkdir()
+
+
+@pytest.mark.parametrize("put", [a_link, a_folder])
+def test_what_is_no_file_is_passed_over_as_a_damaged_image_is(put, tmp_path):
+    folder = folder_of(tmp_path / "held", 3)
+    path = sorted(folder.path.glob("*.safetensors"))[1]
+    path.unlink()
+    put(path)
+    taken = folder.take(64)
+    assert len(taken.images) == 2 and taken.left == 0
+    assert taken.damaged == [f"'{path.name}' is no whole image that was held; copy it again, or delete it"]
 
 
 def test_images_of_one_batch_come_as_one_and_their_decision_rejects_all(tmp_path):
