@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..files import rename
+from ..files import rename, writing
 from ..gate.calibration import Found, Task, calibrate
 from ..gate.judge import Judge
 from ..gate.percentiles import PercentileTable
@@ -19,6 +19,7 @@ from ..quoting import quoted, unquoted
 from .drawing import NETWORKS, Pipeline
 from .identity import pipeline_name, student_of
 from .noise import check_reproducible
+from .settings import check_plain, path_of
 
 SIZE = ("height", "width")
 RANGES = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE, "height": SIDE, "width": SIDE}
@@ -44,8 +45,15 @@ class Calibration:
 
         usual: the settings where none are given. ValueError where the file is no table, or none can be made.
         """
-        told = self._misfits(pipeline) if self.path.exists() else [f"there is no table {quoted(self.path)}"]
+        told = self._misfits(pipeline) if self._is_there() else [f"there is no table {quoted(self.path)}"]
         return self._made(pipeline, {**usual, **self.settings}, told[0]) if told else PercentileTable.load(self.path)
+
+    def _is_there(self) -> bool:
+        with writing(self.path):
+            there = self.path.exists()
+        if there and not self.path.is_file():
+            raise ValueError(f"{quoted(self.path)} is a folder; name a file in it, such as percentiles.json")
+        return there
 
     def _misfits(self, pipeline: Any) -> list[str]:
         """A sentence where the table is of another estimator or, as far as is known, of another student."""
@@ -61,7 +69,8 @@ class Calibration:
         prompts = every_prompt(self.prompts)[: self.count]
         judge, student = Judge.of(pipeline.estimator), _student(pipeline.student, settings)
         task = Task(judge.settings, student, prompts, self.seed, self.batch)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             self._keep_aside(why)
         return calibrate(self.path, task, partial(drawn_scores, pipeline, task, settings), lambda scores: None)
@@ -82,9 +91,11 @@ def asked(
     """
     given = zip(CALLED, RANGES.items(), settings, strict=True)
     checked = {called: each.of(name, value) for called, (name, each), value in given if value is not None}
+    check_plain("negative_prompt", negative or "")
     avoided = {} if negative is None else {"negative_prompt": negative}
     numbers = (IMAGES.of("n_samples", count), IMAGES.of("b_size", batch), SEED.of("seed", seed))
-    return Calibration(Path(path), None if prompts is None else Path(prompts), *numbers, checked | avoided)
+    texts = None if prompts is None else path_of("prompts_path", prompts)
+    return Calibration(path_of("file_path", path), texts, *numbers, checked | avoided)
 
 
 def drawn_scores(pipeline: Any, task: Task, settings: Mapping[str, Any], starts: Sequence[int]) -> Iterator[Found]:

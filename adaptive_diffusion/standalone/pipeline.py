@@ -22,13 +22,23 @@ from ..gate.percentiles import THIS_RUN, PercentileTable
 from ..gate.promise import Promise
 from ..gate.relative import across_prompts
 from ..gate.ways import REFINE
-from ..prompts import check_text
+from ..quoting import quoted
 from . import calibrating
 from .drawing import Drawn, Pipeline, draw
 from .identity import pipeline_name, student_of
 from .improved import TEACHER, channels_last, check_student, put_back
 from .result import AdaptiveResult, result_of
-from .settings import RANGES, guidance_of, numbers_of, of_pipeline, prompts_of, seeds_of
+from .settings import (
+    RANGES,
+    check_pipeline,
+    check_plain,
+    guidance_of,
+    numbers_of,
+    of_pipeline,
+    path_of,
+    prompts_of,
+    seeds_of,
+)
 from .teaching import Teaching
 
 STUDENT_STEPS = 4
@@ -96,11 +106,12 @@ class AdaptiveDiffusionPipeline:
         """The teacher, loaded now if it was given as a function."""
         if self._teacher is not None and not isinstance(self._teacher, DiffusionPipeline):
             self._teacher = self._teacher()
+            check_pipeline("teacher", self._teacher)
         return self._teacher
 
     def load_score_percentiles(self, path: str | Path) -> None:
         """Use the percentile table in this file for every run that is given none; ValueError if it is no table."""
-        self.table = PercentileTable.load(Path(path))
+        self.table = PercentileTable.load(path_of("path", path))
 
     def calc_score_percentiles(
         self,
@@ -169,12 +180,15 @@ class AdaptiveDiffusionPipeline:
         student = (num_inference_steps_student, guidance_of(self.student, student_guidance))
         numbers = (*student, num_inference_steps_teacher, teacher_guidance, sigma, k, height, width, batch_size)
         asked = numbers_of(dict(zip(RANGES, (*numbers, keep_safe), strict=True)))
-        gauge = table or self.gate or self.table
+        gauge = _gauge(table, self.gate, self.table)
         plan = _planned(prompts, seeds, asked, strategy, rollback_scale, negative_prompt, gauge, hold)
         return self._run(self._checked(plan))
 
     def _checked(self, plan: Plan) -> Plan:
         """The plan; ValueError where it needs a teacher or a table that is not there."""
+        check_pipeline("student", self.student)
+        if self._teacher is not None:
+            check_pipeline("teacher", self._teacher)
         name, share = ("keep_safe", plan.promise.most) if plan.promise else ("k", plan.k)
         if share > 0 and self._teacher is None and plan.hold is None:
             raise ValueError(f"{name} is {share:g}, but there is no teacher; give one, or choose {name}=0")
@@ -242,6 +256,14 @@ class AdaptiveDiffusionPipeline:
         return plan.teaching.improve(teacher, self.student, drawn.at(decision.rejected), prompts, seeds)
 
 
+def _gauge(*given: Any) -> Gauge | None:
+    """The first of these that is given; ValueError where it is no table and no gate."""
+    gauge = next((each for each in given if each is not None), None)
+    if isinstance(gauge, PercentileTable | LearnedGate | None):
+        return gauge
+    raise ValueError(f"the table is {quoted(gauge)}; give a PercentileTable or a LearnedGate, such as load() reads")
+
+
 def _planned(
     prompts: list[str],
     seeds: tuple[int, ...],
@@ -253,7 +275,9 @@ def _planned(
     hold: Hold | None,
 ) -> Plan:
     """asked: what `settings.numbers_of` gives."""
-    check_text(negative_prompt or "")
+    check_plain("negative_prompt", negative_prompt or "")
+    if hold is not None and not callable(hold):
+        raise ValueError(f"hold is {quoted(hold)}; give a Holding of a HeldFolder and the student")
     drawing = of_pipeline(asked["num_inference_steps_student"], asked["student_guidance"], negative_prompt)
     drawing |= {"height": asked["height"], "width": asked["width"]}
     steps, guidance = asked["num_inference_steps_teacher"], asked["teacher_guidance"]

@@ -1,6 +1,8 @@
 """What a run of the pipeline is asked for, checked before anything is drawn or written."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..diffusion.rollback import check_scale
@@ -81,14 +83,35 @@ def of_rollback(strategy: str, steps: int, sigma: float, scale: str | None) -> d
 
 
 def prompts_of(prompt: str | Sequence[str]) -> list[str]:
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    several = isinstance(prompt, Iterable) and not isinstance(prompt, (str, bytes))
+    prompts: list[Any] = list(prompt) if several else [prompt]
     if not prompts:
         raise ValueError("there is no prompt; give at least one")
     for number, text in enumerate(prompts):
+        check_plain(f"prompt {number}", text)
         if not text.strip():
             raise ValueError(f"prompt {number} is empty; say what its image should show")
-        check_text(text)
     return prompts
+
+
+def check_plain(name: str, text: Any) -> None:
+    """ValueError where what is called `name` is no text, or holds what is no character."""
+    if not isinstance(text, str):
+        raise ValueError(f"{name} is {quoted(text)}; give a text")
+    check_text(text)
+
+
+def check_pipeline(role: str, given: Any) -> None:
+    """ValueError where a model is given that cannot draw, such as its name alone."""
+    if not callable(given):
+        raise ValueError(f"the {role} is {quoted(given)}; give a pipeline, as diffusers' from_pretrained loads one")
+
+
+def path_of(name: str, given: Any) -> Path:
+    """The path called `name`; ValueError where it is none."""
+    if not isinstance(given, (str, os.PathLike)) or "\0" in os.fspath(given):
+        raise ValueError(f"{name} is {quoted(given)}; give the path of a file")
+    return Path(given)
 
 
 def seeds_of(seed: Any, count: int) -> tuple[int, ...]:

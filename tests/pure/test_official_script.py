@@ -309,6 +309,13 @@ def test_stopped_it_goes_on_and_scores_nothing_twice(captions, tmp_path, monkeyp
         ({"guidance_scale": float("nan")}, "guidance_scale is nan; choose a number from 0 to 100"),
         ({"height": 4}, "height is 4; choose a whole number from 8 to "),
         ({"prompts_path": "none.csv"}, "none.csv"),
+        ({"prompts_path": ["a cat"]}, r"^prompts_path is \['a cat'\]; give the path of a file$"),
+        ({"file_path": None}, "^file_path is None; give the path of a file$"),
+        ({"file_path": "a\0.json"}, r"^file_path is 'a\\x00.json'; give the path of a file$"),
+        ({"file_path": "."}, "^'.' is a folder; name a file in it, such as percentiles.json$"),
+        ({"file_path": "x" * 300}, r"cannot be written \(File name too long\); choose a shorter name$"),
+        ({"file_path": f"{BASE}/model_index.json/t.json"}, r"cannot be written \(File exists\); "),
+        ({"negative_prompt": ["dark"]}, r"^negative_prompt is \['dark'\]; give a text$"),
     ],
 )
 def test_what_no_table_can_be_made_of_is_one_sentence(captions, tmp_path, settings, told):
@@ -371,6 +378,36 @@ def test_a_student_is_guided_by_default_only_where_it_was_made_for_it(scheduler,
     result = AdaptiveDiffusionPipeline(Judge(*range(5)), student, None)(PROMPTS[0], **steps)
     asked = AdaptiveDiffusionPipeline(Judge(*range(5)), student, None)(PROMPTS[0], student_guidance=guidance, **steps)
     assert result.decision.student.cfg == guidance and torch.equal(result.pixels, asked.pixels)
+
+
+OTHER_KINDS = [
+    ({"prompt": None}, "^prompt 0 is None; give a text$"),
+    ({"prompt": [DOGS, 3]}, "^prompt 1 is 3; give a text$"),
+    ({"prompt": b"dogs"}, "^prompt 0 is b'dogs'; give a text$"),
+    ({"negative_prompt": ["dark"]}, r"^negative_prompt is \['dark'\]; give a text$"),
+    ({"table": "data/IR_percentiles_lcm.json"}, "^the table is '.*lcm.json'; give a PercentileTable or a LearnedGate"),
+    ({"table": {}}, "^the table is {}; give a PercentileTable or a LearnedGate"),
+    ({"hold": "held"}, "^hold is 'held'; give a Holding of a HeldFolder and the student$"),
+]
+
+
+@pytest.mark.parametrize(("settings", "told"), OTHER_KINDS, ids=lambda value: str(value)[:40])
+def test_what_is_of_another_kind_is_one_sentence(settings, told):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ValueError, match=told):
+        patch.setattr(StableDiffusionXLPipeline, "__call__", lambda *_, **__: pytest.fail("the student was asked"))
+        AdaptiveDiffusionPipeline(ImageReward(), lcm_student(), None)(**{"prompt": DOGS, "k": 100, **settings})
+
+
+@pytest.mark.parametrize("given", [TURBO, None, 5])
+def test_a_model_that_is_none_is_one_sentence(given):
+    told = "give a pipeline, as diffusers' from_pretrained loads one$"
+    with pytest.raises(ValueError, match=f"^the student is {given!r}; {told}"):
+        AdaptiveDiffusionPipeline(ImageReward(), given, new_teacher())(DOGS, k=100)
+    if given is not None:
+        with pytest.raises(ValueError, match=f"^the teacher is {given!r}; {told}"):
+            AdaptiveDiffusionPipeline(ImageReward(), new_student(), given)(DOGS, k=100)
+    with pytest.raises(ValueError, match=f"^the teacher is {given!r}; {told}"):
+        AdaptiveDiffusionPipeline(ImageReward(), new_student(), lambda: given)(DOGS, k=100, **QUICK)
 
 
 @pytest.mark.parametrize("given", [0.25, numpy.float32(0.25), torch.tensor(0.25), torch.tensor([[0.25]]), [0.25], 1])
