@@ -129,23 +129,29 @@ def _unreachable(found: Sequence[Rule]) -> list[str]:
 
 
 def _of_single(judged: Verdicts, found: Sequence[Rule]) -> list[str]:
-    """A sentence for each table of single drawings whose k does not count for what Best of N keeps."""
+    """A sentence for each table of single drawings whose k does not count for what is kept of several."""
     told = []
     for decision, rule in zip(judged, found, strict=True):
         share = _share(decision.student, rule)
-        if share != rule.k and rule.table and share is not None:
+        if share != rule.k and rule.table:
+            few = "of what is drawn until it passes, fewer"
+            kept = few if share is None else f"of what Best of N keeps, about {share:.3g} %"
             told.append(
-                f"table {quoted(rule.table.name)} is of single drawings: of what Best of N keeps, about {share:.3g} % "
-                f"lie under its threshold at k {rule.k:g}; '{THIS_RUN}' and following your prompts keep k"
+                f"table {quoted(rule.table.name)} is of single drawings: {kept} lie under its threshold at "
+                f"k {rule.k:g}; '{THIS_RUN}' and following your prompts keep k"
             )
     return list(dict.fromkeys(told))
 
 
 def _share(student: Student | None, rule: Rule) -> float | None:
-    """The percentage of a student's images under the rule's threshold, where a calibrated table gives it at k."""
-    if student is None or rule.k is None or not isinstance(rule.table, PercentileTable) or rule.name == THIS_RUN:
+    """The percentage of a student's images under the rule's threshold, where a calibrated table gives it at k; None
+    where it is not known.
+    """
+    if student is None or rule.k in (None, 0, 100) or not isinstance(rule.table, PercentileTable):
         return rule.k
-    return student.share_under(rule.k)
+    if rule.name == THIS_RUN:
+        return rule.k
+    return student.share_under(rule.k) if student.share_is_known else None
 
 
 def _sure(judged: Verdicts, found: Sequence[Rule]) -> Confidence | None:
@@ -155,6 +161,8 @@ def _sure(judged: Verdicts, found: Sequence[Rule]) -> Confidence | None:
     student = common([decision.student for decision in judged])
     if sure is None or student is None or not isinstance(table, PercentileTable):
         return sure
+    if not student.share_is_known:
+        return None
     low, high = map(student.share_under, sure.rejected)
     return replace(sure, rejected=(low, high))
 

@@ -112,9 +112,9 @@ def search(
 
 
 def _searched(student: Student, kept: Kept, rule: Rule) -> Student:
-    """The student as what it drew was searched, where it is known how often each image was drawn at most."""
-    known = rule.wanted is None and rule.limit > 1
-    searched: dict[str, Any] = {"best_of": rule.limit, "best_of_k": rule.k} if known else {}
+    """The student as what it drew was searched."""
+    again = rule.limit > (rule.wanted or 1)
+    searched: dict[str, Any] = {"best_of": None if rule.wanted else rule.limit, "best_of_k": rule.k} if again else {}
     return replace(student, candidates=kept.candidates, spent=kept.spent, **searched)
 
 

@@ -27,7 +27,8 @@ class Student(Settings):
     another decoder. conditioning: letters that differ where prompts come with more than their text, such as a
     ControlNet or an area, "none" for text alone. lora: whether it is a LoRA in ComfyUI, on a model of another name.
     Of one batch: seed; candidates, how often each image was drawn (empty where once); spent, what each one took;
-    best_of, best_of_k: drawn again under the best_of_k-th percentile of a table, best_of times at most.
+    best_of, best_of_k: drawn again under the best_of_k-th percentile of a table, best_of times at most; None where that
+    is not known of each image, as where drawing goes on until enough pass.
     """
 
     of_one_batch: ClassVar = frozenset({"seed", "candidates", "spent", "best_of", "best_of_k"})
@@ -92,6 +93,11 @@ class Student(Settings):
         if self.best_of is None or self.best_of_k is None:
             return k
         return share_of_kept(self.best_of, self.best_of_k, k)
+
+    @property
+    def share_is_known(self) -> bool:
+        """Whether `share_under` is right; else fewer of its images lie under a percentile of single drawings."""
+        return self.best_of_k is None or self.best_of is not None
 
     @property
     def settings_known_at_first(self) -> dict[str, Any]:

@@ -207,6 +207,21 @@ def test_until_enough_gives_exactly_so_many_that_pass(comfy_app, evaluations):
     assert [decision.rejected for decision in run.kept["decisions"]] == [()] * 3
 
 
+def test_the_gate_behind_it_tells_no_share_of_single_drawings(comfy_app):
+    graph = enough(k=50.0, images=4, limit=16)
+    run = comfy_app.run(changed(graph, "gate", table="Demo", k=50.0))
+    told = (
+        "table 'Demo' is of single drawings: of what is drawn until it passes, fewer lie under its threshold at k 50; "
+    )
+    shown = run.ui["gate"]["adaptive_gate"][0]
+    assert told in run.texts["gate"] and "95 %" not in run.texts["gate"] and shown["confidence"] is None
+    assert shown["warnings"][-1].startswith(told)
+    for options in ({"k": 0.0}, {"k": 100.0}, {"table": "this run"}):
+        assert "single drawings" not in comfy_app.run(changed(graph, "gate", **options)).texts["gate"]
+    graph = changed(graph, "best", images=4, limit=4)
+    assert "single drawings" not in comfy_app.run(graph).texts["gate"]
+
+
 def test_a_limit_ends_the_drawing_and_the_best_of_the_others_fill_up(comfy_app, evaluations):
     run = comfy_app.run(enough(k=90.0, images=4, limit=7, prompts=PROMPTS))
     drawn = [sum(info.candidates) for info in run.kept["students"]]

@@ -66,6 +66,7 @@ def test_the_share_of_kept_images_under_a_threshold_is_what_searching_leaves(lim
 def test_a_student_that_searched_tells_the_share_of_a_table_and_keeps_it_out_of_tables():
     searched = Student(best_of=3, best_of_k=20.0)
     assert searched.share_under(20) == pytest.approx(0.8) and Student().share_under(20) == 20
-    assert searched.settings == {}
+    assert searched.settings == {} and searched.share_is_known and Student().share_is_known
+    assert not Student(best_of_k=20.0).share_is_known
     assert Student.of_images([(searched, 0), (searched, 1)]).share_under(20) == pytest.approx(0.8)
     assert Student.of_images([(searched, 0), (Student(), 0)]).share_under(20) == 20

@@ -5,7 +5,7 @@ import { app } from "../../../scripts/app.js";
 import { calibrated, calibrationOf, emptied, startCalibration, stopped, tableMade } from "./calibrator.js";
 import { costOf } from "./cost.js";
 import { BY, gateView } from "./gate.js";
-import { everyNode, GATE, isLinked, reportsOf, searchOf, settings, studentOf, teachersOf, valueOf } from "./graph.js";
+import { drawsUntilEnough, everyNode, GATE, isLinked, reportsOf, searchOf, settings, studentOf, teachersOf, valueOf } from "./graph.js";
 import { imagesPage } from "./images.js";
 import { began, executed, giveBack, isOfAnotherTab, outputOf, runOf, temporaryFile } from "./outputs.js";
 import { gatePage, tablePage } from "./pages.js";
@@ -42,6 +42,7 @@ function drawGate(gate) {
     run: runOf(gate),
     student: cost(studentOf(gate)),
     search: searchOf(studentOf(gate)),
+    until: drawsUntilEnough(studentOf(gate)),
     teachers: teachersOf(gate).map(cost),
     sends: gate.isOutputConnected(0),
   });

@@ -23,9 +23,10 @@ const valued = (run, byRisk) =>
  * table, k: undefined where only a run can tell. by: what decides in their place, one of BY, if any. following: whether
  * the threshold moves on from the table. safe: the percentage of kept images that may be worse, in the place of k; 0 for
  * none. run: the payload of the last run, if any. student, teachers, sends: see cost.js.
- * search: of a Best of N before the gate, how often it draws at most (limit), and its k.
+ * search: of a Best of N before the gate, how often it draws at most (limit), and its k. until: whether there is an Until
+ * Enough, of which only a run tells how many images a table's threshold rejects.
  */
-export function gateView({ by, following, safe = 0, outlines, run, student, teachers, sends, search, ...chosen }) {
+export function gateView({ by, following, safe = 0, outlines, run, student, teachers, sends, search, until, ...chosen }) {
   const alike = run && !BY.includes(run.table);
   const table = by ?? chosen.table ?? (alike ? run.table.replace(FOLLOWING, "") : undefined);
   const k = by || safe ? null : (chosen.k ?? (alike ? run.k : undefined));
@@ -40,8 +41,10 @@ export function gateView({ by, following, safe = 0, outlines, run, student, teac
   const under = images.filter(({ value }) => (byRisk ? value > tau : value < tau)).length;
   const measured = by ? images.filter(({ rejected }) => rejected).length : under;
   const single = following ? k : (curve?.share?.[Math.round(k)] ?? k);
+  const ofTable = inside && !following && table !== THIS_RUN && !byRisk;
   const searched = search && single != null && !following && table !== THIS_RUN && !byRisk;
-  const asked = safe ? (same ? run.promise.sent : null) : searched ? shareOfKept(search, single) : single;
+  const kept = until && ofTable ? null : searched ? shareOfKept(search, single) : single;
+  const asked = safe ? (same ? run.promise.sent : null) : kept;
   const share = (by ? same : table === THIS_RUN && tau !== null) ? (100 * measured) / images.length : asked;
   return {
     table,
@@ -56,7 +59,7 @@ export function gateView({ by, following, safe = 0, outlines, run, student, teac
     under: tau === null ? null : under,
     corrected: run?.corrected?.flat().length ?? 0,
     cost: share == null ? null : averageCost(student, teachers, share),
-    unknownCost: share == null ? "" : unknownCost(student, teachers, sends),
+    unknownCost: share == null && !until ? "" : unknownCost(student, teachers, sends),
     followed: same && following ? run.following.images : null,
     promised: same && safe ? run.promise.sentence : null,
     warnings: same ? run.warnings : [],

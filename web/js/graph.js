@@ -111,7 +111,7 @@ export function settings(node) {
 }
 
 function candidatesOf(node) {
-  if (node.type === DRAWS_ON) return NaN;
+  if (drawsUntilEnough(node)) return NaN;
   return node.type === SEARCH ? expectedCandidates(valueOf(node, "candidates"), valueOf(node, "k")) : 1;
 }
 
@@ -121,6 +121,9 @@ export function searchOf(node) {
   const [limit, k] = ["candidates", "k"].map((name) => valueOf(node, name));
   return limit === undefined || k === undefined ? null : { limit, k };
 }
+
+/** Whether a node goes on drawing, so that nobody knows how many of its images lie under a table's threshold. */
+export const drawsUntilEnough = (node) => node?.type === DRAWS_ON;
 
 /** The nearest node before `gate` that has steps. */
 export function studentOf(gate) {

@@ -44,11 +44,10 @@ function source({ table, curve, followed }) {
 }
 
 function share({ share: percent, under, images, corrected }) {
-  if (percent == null) return "";
-  const last =
-    under !== null && images.length ? ` <span class="soft">${under} of the last ${images.length}</span>` : "";
-  const hands = corrected ? ` ${soft(`${corrected} corrected`)}` : "";
-  return `${brief(percent)} % to the teacher${last}${hands}`;
+  const last = under !== null && images.length ? `<span class="soft">${under} of the last ${images.length}</span>` : "";
+  const hands = corrected ? soft(`${corrected} corrected`) : "";
+  const asked = percent == null ? "" : `${brief(percent)} % to the teacher`;
+  return [asked, last, hands].filter(Boolean).join(" ");
 }
 
 function cost({ cost: found, unknownCost }) {

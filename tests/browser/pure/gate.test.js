@@ -66,6 +66,16 @@ test("behind Best of N fewer of the kept images lie under a threshold of a table
   close(cost.evaluations, 2.16);
 });
 
+test("behind Until Enough no share is told that only a run knows", () => {
+  const models = { student: { steps: NaN, evaluations: NaN }, teachers: [{ steps: 10, evaluations: 20 }], sends: true };
+  const shown = (more) => view({ table: "mine", k: 20, until: true, ...models, ...more });
+  assert.deepEqual([shown().share, shown().cost, shown().unknownCost], [null, null, "only a run tells the steps"]);
+  assert.equal(shown({ k: 0 }).share, 0);
+  assert.equal(shown({ k: 100 }).share, 100);
+  assert.equal(shown({ following: true }).share, 20);
+  assert.equal(shown({ table: "this run" }).share, 20);
+});
+
 test("of a table with equal scores the share is what its k rejects, unless the threshold follows", () => {
   const share = Array.from({ length: 101 }, (_, k) => (k < 80 ? 20 : 80));
   const tied = { ...outlines, mine: { ...outlines.mine, share } };

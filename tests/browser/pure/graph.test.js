@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { averageCost, costOf, unknownCost } from "../../../web/js/cost.js";
-import { settings, studentOf, teachersOf, valueOf } from "../../../web/js/graph.js";
+import { drawsUntilEnough, settings, studentOf, teachersOf, valueOf } from "../../../web/js/graph.js";
 
 /**
  * Graphs as ComfyUI holds them: nodes with named inputs and outputs, links by number, subgraphs as nodes. What a slot says
@@ -211,6 +211,7 @@ test("Best of N costs its expected candidates, which only a run can tell where t
 test("what Until Enough costs only a run can tell", () => {
   const widgets = { steps: 2, cfg: 1, sampler_name: "heun", k: 50, images: 4, limit: 16 };
   const search = new Graph().add("AdaptiveUntilEnough", widgets, ["negative", "sampler", "sigmas"]);
+  assert.ok(drawsUntilEnough(search) && !drawsUntilEnough(undefined));
   assert.equal(averageCost(cost(search), [{ steps: 4, evaluations: 4 }], 50), null);
 });
 
