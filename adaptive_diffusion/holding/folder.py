@@ -70,6 +70,7 @@ class HeldFolder:
     def taking(self) -> Iterator[None]:
         """Within, no other taker gets these images. ValueError where another has them, or there are none."""
         if not (self.path / ABOUT).is_file():
+            self._check_copied()
             raise ValueError(f"nothing was held in {quoted(self.path)}; hold images there, or name another folder")
         busy = (
             f"the images in {quoted(self.path.name)} are taken already; take them once in a graph, and let the other "
@@ -123,9 +124,15 @@ class HeldFolder:
         if about.is_file():
             self.origin.check_same(origin, self.path)
         elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+            self._check_copied()
             raise ValueError(f"{quoted(self.path)} holds files of something else; choose another folder")
         else:
             write_atomically(about, json.dumps(origin.content, indent=1).encode() + b"\n")
+
+    def _check_copied(self) -> None:
+        """ValueError where images lie here without what they have in common, as of a folder that is copied in part."""
+        if self._names(self.path, SUFFIX) or self._names(self.path / IMPROVED):
+            raise ValueError(f"{quoted(self.path)} has images, but no {ABOUT}; copy that file there, too")
 
     def _keep(self, name: str, image: HeldImage) -> None:
         save(self._file(name), image.content, f"the image of {quoted(image.prompt)}")

@@ -18,6 +18,9 @@ from ...adaptive_diffusion.quoting import listed, quoted, unquoted
 from .known import Known, names_in, tell_once, texts
 
 LONGEST = 200
+OF_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""What Windows takes for a device, whatever follows after a full stop."""
+
 TABLE, GATE = ".json", ".safetensors"
 OF_A_TABLES_NAME = " (learned gate)"
 
@@ -126,6 +129,8 @@ def check_plain_name(name: str, kind: str) -> None:
     """ValueError where a name cannot be that of a file or folder, of this `kind`, on any system."""
     if not re.fullmatch(r"\w[\w .()+-]*", name):
         raise ValueError(f"{quoted(name)} cannot name a {kind}; use letters, digits, spaces and . _ - ( ) + only")
+    if name[-1] in ". " or OF_WINDOWS.fullmatch(name):
+        raise ValueError(f"{quoted(name)} cannot name a {kind} on Windows; choose one that ends otherwise or is longer")
     if (length := len(name.encode())) > LONGEST:
         raise ValueError(f"{quoted(name)} is too long for a file's name by {length - LONGEST} letters; shorten it")
 

@@ -141,6 +141,21 @@ def test_what_is_no_file_is_passed_over_as_a_damaged_image_is(put, tmp_path):
     assert taken.damaged == [f"'{path.name}' is no whole image that was held; copy it again, or delete it"]
 
 
+@pytest.mark.parametrize("done", [False, True])
+def test_a_folder_copied_without_its_description_is_told_as_such_and_stays_as_it_is(done, tmp_path):
+    folder = folder_of(tmp_path / "held", 1)
+    if done:
+        folder.finish(folder.waiting[0], result())
+    (folder.path / "held.json").unlink()
+    before = sorted(folder.path.rglob("*"))
+    told = "has images, but no held.json; copy that file there, too$"
+    with pytest.raises(ValueError, match=told), folder.taking():
+        pass
+    with pytest.raises(ValueError, match=told):
+        folder.add(ORIGIN, [image(1)])
+    assert sorted(folder.path.rglob("*")) == before
+
+
 def test_images_of_one_batch_come_as_one_and_their_decision_rejects_all(tmp_path):
     folder = folder_of(tmp_path / "held")
     held = batches(folder.origin, folder.take(64).images, folder.finish)
