@@ -63,7 +63,7 @@ STUDENTS = {
     "lora": _distilled("lcm-lora", bars=((1, 0.60),)),
     "epsilon": Student(("finetune", "--model", "demo", "--prediction", "epsilon", "--steps", "150"), (8,), 2.0),
     "convert": Student(
-        ("finetune", "--zero-snr", "--steps", "180", "--batch", "32", "--rate", "3e-4"), (8,), 2.0, bars=((8, 0.85),)
+        ("finetune", "--zero-snr", "--steps", "300", "--batch", "32", "--rate", "3e-4"), (8,), 2.0, bars=((8, 0.85),)
     ),
 }
 

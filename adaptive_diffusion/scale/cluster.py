@@ -7,6 +7,8 @@ without it. Ray Data's own checkpoints are not used: what lies in the store is w
 import json
 import logging
 import os
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -69,7 +71,7 @@ def connected(address: str, workers: int | None) -> Iterator[int]:
     GPU of this machine.
     """
     if address == LOCAL:
-        os.environ.update(_OF_THIS_MACHINE)
+        _stay_on_this_machine()
     else:
         _check_answers(address)
     with installed():
@@ -91,6 +93,13 @@ def connected(address: str, workers: int | None) -> Iterator[int]:
         yield workers or most
     finally:
         ray.shutdown()
+
+
+def _stay_on_this_machine() -> None:
+    """Have a local Ray listen on the loopback alone, also where it was imported before and has read its settings."""
+    os.environ.update(_OF_THIS_MACHINE)
+    if constants := sys.modules.get("ray._private.ray_constants"):
+        constants.ENABLE_RAY_CLUSTER = False  # type: ignore[attr-defined]
 
 
 def _check_answers(address: str) -> None:
@@ -125,14 +134,12 @@ def draw(work: Work, units: Sequence[int], prompts: Sequence[str], workers: int)
     context.max_errored_blocks = -1
     rows = [{"unit": unit, "prompts": list(prompts[work.run.units[unit]])} for unit in units]
     seen = set()
-    told = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        Worker,
-        fn_constructor_args=(work,),
-        batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=1),
-        max_task_retries=TRIES - 1,
-        **needed(),
-    )
+    pool = ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=1)
+    remote = {**needed(), "max_task_retries": TRIES - 1}
+    items = ray.data.from_items(rows, override_num_blocks=len(rows))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the retries; 2.63 is the last that takes their number
+        told = items.map_batches(Worker, fn_constructor_args=(work,), batch_size=1, compute=pool, **remote)
     for row in told.iter_rows():
         progress = Progress(**json.loads(row["progress"]))
         if not progress.begins:
