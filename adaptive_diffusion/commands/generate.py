@@ -13,7 +13,7 @@ from .judging import load_estimator
 from .libraries import needing
 from .options import add_estimator, add_prompts, add_student, add_teacher, among, fill, pipeline_settings
 from .reading import prompts_of, warn_of_cut
-from .sharing import add_sharing, check_alone, draw_shards
+from .sharing import add_sharing, check_sharing, draw_shards
 
 if TYPE_CHECKING:
     from ..gate.gauge import Gauge
@@ -132,7 +132,7 @@ def _complete(chosen: argparse.Namespace) -> None:
     if chosen.student == models.DEMO:
         fill(chosen, {"estimator": models.DEMO} | ({} if chosen.hold else {"teacher": models.DEMO}))
         fill(chosen, {} if chosen.gate else {"table": "Demo"})
-    check_alone(chosen)
+    check_sharing(chosen)
     if chosen.split and (not chosen.cluster or chosen.k == 0 and not chosen.keep_safe):
         raise ValueError(
             "--split gives student and teacher to different workers of a --cluster; give both, and a --k above 0"

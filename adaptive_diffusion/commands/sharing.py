@@ -43,13 +43,13 @@ def add_sharing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say which shards would be drawn")
 
 
-def check_alone(chosen: argparse.Namespace) -> None:
-    """ValueError where a run without shards is asked for what only one in shards can do."""
+def check_sharing(chosen: argparse.Namespace) -> None:
+    """ValueError where a run is asked for what only one in shards, or on a cluster, can do."""
+    check_workers(chosen)
     if chosen.shard or chosen.cluster:
         return
     if chosen.dry_run:
         raise ValueError("--dry-run says what would be drawn into shards; give --shard 1/1, or --cluster")
-    check_workers(chosen)
     check_is_folder(chosen.out, "give --shard 1/1")
 
 

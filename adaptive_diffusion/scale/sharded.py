@@ -16,6 +16,8 @@ from .shards import Shard, failed_in, failed_name, packed, shard_name, units_in,
 from .stores import Store
 
 FORMAT = "adaptive-diffusion shards"
+_GROWN = "more prompts meanwhile; give the command with all of them"
+_LOST = "to another run meanwhile; draw this one elsewhere"
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ class ShardedRun:
         return shard
 
     def _check_still_there(self) -> None:
-        if _said(self.store) != self.about:
-            raise ValueError(f"{quoted(self.store.place)} was given to another run meanwhile; draw this one elsewhere")
+        found = _said(self.store)
+        if found != self.about:
+            grown = ShardedRun(self.store, found).key == self.key and found["prompts"]["count"] > self.total
+            raise ValueError(f"{quoted(self.store.place)} was given {_GROWN if grown else _LOST}")
 
 
 def opened(store: Store, about: Mapping[str, Any], prompts: Sequence[str], unit: int | None = None) -> ShardedRun:

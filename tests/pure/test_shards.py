@@ -165,6 +165,16 @@ def test_a_run_whose_place_was_given_to_another_meanwhile_keeps_nothing_there(tm
         other.read(0)
 
 
+def test_a_run_that_was_given_more_prompts_meanwhile_says_so(place):
+    draw(place, most=1)
+    mine = sharded.opened(stores.open_store(place), about(), PROMPTS)
+    longer = [*PROMPTS, "more"]
+    sharded.opened(stores.open_store(place), about(prompts=longer), longer)
+    with pytest.raises(ValueError, match="was given more prompts meanwhile; give the command with all of them$"):
+        mine.put(3, [record(6)], [picture(6)])
+    assert draw(place, prompts=longer) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("length", [0, 1, 511, 512, 700, 1024, 1536, 2000])
 def test_a_cut_file_is_told_by_name(tmp_path, length):
     draw(tmp_path / "shards")

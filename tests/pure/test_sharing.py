@@ -99,6 +99,7 @@ WRONG = {
         ["--workers=2"],
         "--workers is 2, but only a --cluster has workers; give both",
     ),
+    "workers of a share": (["--workers=2", "--shard=1/1"], "--workers is 2, but only a --cluster has workers; give"),
     "a cluster of no name": (["--cluster= "], "--cluster is ' '; write host:port, or give the option alone"),
     "more prompts than there are": (
         ["--shard=1/1", "--count=200000"],
