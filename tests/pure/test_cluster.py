@@ -9,7 +9,7 @@ from functools import partial
 
 import psutil
 import pytest
-import ray
+import ray  # before anything is connected: where it listens must not depend on that
 
 from adaptive_diffusion.commands import sharing
 from adaptive_diffusion.prompts import described
