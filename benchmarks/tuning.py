@@ -108,6 +108,8 @@ def stopped(trial: Trial, how: signal.Signals, times: int, total: int) -> None:
     hits = sum(trial.stop(how, random.randint(0, 2 * total // (2 * times + 2))) for _ in range(times))
     trial.finish()
     print(f"{how.name} {hits} times", flush=True)
+    if hits < times:
+        sys.exit(f"{times - hits} times more it had ended before")
 
 
 def check(trial: Trial, whole: Trial) -> None:
@@ -158,6 +160,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--batch", type=int, default=16)
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, as in a background job, children do
     with tempfile.TemporaryDirectory() as base:
         names = ("whole", "killed", "cut")
         trials = {name: Trial(Path(base, name, name), options.prompts, options.batch) for name in names}

@@ -1,10 +1,16 @@
-"""Options of the tests that draw their cases, and workers of Ray that do not stand behind all other processes."""
+"""Options of the tests that draw their cases, and what processes that tests start inherit.
+
+Workers of Ray do not stand behind all other processes; an interruption interrupts.
+"""
 
 import os
+import signal
 
 import pytest
 
 os.environ.setdefault("RAY_worker_niceness", "0")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job; processes that are started inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

@@ -199,15 +199,22 @@ def finish(run: "ShardedRun", units: Sequence[int], drawn: "Generator[Progress]"
     from ..scale.drawing import check
 
     told: list[Progress] = []
+    hopeless = False
     with closing(drawn), tqdm(total=run.count(units), unit="image", disable=None) as bar:
         for progress in drawn:
             told.append(progress)
-            if len(told) >= HOPELESS and not any(each.images for each in told):
+            hopeless = len(told) >= HOPELESS and not any(each.images for each in told)
+            if hopeless:
                 break
             bar.set_postfix(rejected=sum(each.rejected for each in told), refresh=False)
             bar.update(progress.images)
     _tell(told)
     check(told, run)
+    if hopeless:
+        raise ValueError(
+            f"none of the first {HOPELESS} units could be drawn, so the others were not tried; {run.store.place} has "
+            "files that end in .failed.json and say why: delete them to have those units drawn again"
+        )
 
 
 def _tell(told: "Sequence[Progress]") -> None:

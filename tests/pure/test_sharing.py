@@ -7,8 +7,11 @@ import pytest
 
 from adaptive_diffusion import __main__
 from adaptive_diffusion.bundled import TABLES
+from adaptive_diffusion.commands.sharing import finish
 from adaptive_diffusion.gate.percentiles import PercentileTable
+from adaptive_diffusion.prompts import described
 from adaptive_diffusion.scale import sharded, stores
+from adaptive_diffusion.scale.drawing import Progress
 from adaptive_diffusion.standalone import runs
 
 PROMPTS = [f"a {colour} circle on sky" for colour in ("red", "green", "blue", "yellow", "purple")]
@@ -139,3 +142,11 @@ def test_a_missing_library_is_one_sentence(generate, capsys, monkeypatch, librar
     monkeypatch.setitem(sys.modules, library, None)
     told = sentence(capsys, generate, "out", *words)
     assert told == f"{library} is not installed; run: pip install 'adaptive-diffusion[cluster]'"
+
+
+def test_where_each_of_the_first_eight_units_ends_its_worker_the_others_are_not_tried(tmp_path):
+    prompts = [f"prompt {i}" for i in range(12)]
+    run = sharded.opened(stores.Folder(tmp_path), {"prompts": described(prompts, 0)}, prompts, 1)
+    with pytest.raises(ValueError, match="^none of the first 8 units could be drawn, so the others were not tried; "):
+        finish(run, run.missing(), (Progress(unit, 0, 0, 0.0, "") for unit in range(12)))
+    finish(run, run.missing(), (Progress(unit, int(unit == 7), 0, 0.0, "") for unit in range(12)))
