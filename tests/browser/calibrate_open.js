@@ -19,10 +19,13 @@ async function calibrate(page, counts) {
     element.dataset.of = "gate";
     new MutationObserver(() => window.seen.push(element.innerText)).observe(element, { childList: true });
   }, counts);
-  await page.locator('[data-of="gate"] .calibrate').click();
-  await page.waitForFunction(() => /[0-9a-f]{4}$/.test(app.graph.getNodeById("gate").widgets[0].value), null, { timeout: 90_000 });
-  await frames(page);
-  await page.evaluate(() => (window.comfyAPI.api.api.queuePrompt = window.queue));
+  try {
+    await page.locator('[data-of="gate"] .calibrate').click();
+    await page.waitForFunction(() => /[0-9a-f]{4}$/.test(app.graph.getNodeById("gate").widgets[0].value), null, { timeout: 90_000 });
+    await frames(page);
+  } finally {
+    await page.evaluate(() => (window.comfyAPI.api.api.queuePrompt = window.queue));
+  }
 }
 
 export function calibrateOpen(page) {

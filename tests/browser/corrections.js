@@ -58,6 +58,8 @@ export function corrected(page) {
     await page.evaluate(() => app.extensionManager.command.execute("Comfy.Undo"));
     await frames(page);
     assert.equal(await corrections(page), "");
+    const table = await page.evaluate(() => app.graph.getNodeById("gate").widgets.find(({ name }) => name === "table").value);
+    assert.equal(table, "Demo", "more was undone than the click");
     await click(page, "scores", image);
     const file = await page.evaluate(() => JSON.stringify(app.graph.serialize()));
     await page.evaluate((file) => app.loadGraphData(JSON.parse(file), true, true, "corrected"), file);
