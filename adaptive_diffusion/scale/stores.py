@@ -81,14 +81,16 @@ class Bucket(Store):
 
         self.place = without_secrets(address)
         self._files, self._root = fs.FileSystem.from_uri(address)
-        self._everything = fs.FileSelector(self._root, allow_not_found=True)
 
     def as_folder(self) -> Folder | None:
         """The folder, where the address is one of this machine: there a file may be seen before it is whole."""
         return Folder(Path(self._root)) if self._files.type_name == "local" else None
 
     def names(self) -> set[str]:
-        found = self._patiently(lambda: self._files.get_file_info(self._everything), "listed")
+        from pyarrow.fs import FileSelector
+
+        everything = FileSelector(self._root, allow_not_found=True)
+        found = self._patiently(lambda: self._files.get_file_info(everything), "listed")
         return {info.base_name for info in found if info.is_file}
 
     def read(self, name: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import shutil
 import tarfile
 from functools import partial
@@ -354,6 +355,12 @@ class Failing:
                     file.write(b"data")
             raise OSError("When completing multiple part upload: AWS Error NETWORK_CONNECTION\nmore")
         return call(*arguments)
+
+
+def test_a_place_can_be_given_to_a_worker_in_another_process(place):
+    draw(place, (1, 2))
+    given = pickle.loads(pickle.dumps(stores.open_store(place)))
+    assert given.names() == stores.open_store(place).names() and len(given.names()) == 3
 
 
 @pytest.fixture
