@@ -3,10 +3,10 @@
     python -m benchmarks.scale_kills [--prompts 160] [--workers 20] [--drivers 10] [--servers 5] [--places folder S3]
 
 Draws with the demo models in units of 4, into a folder and into a bucket on the loopback, while processes that are
-chosen at random are ended with SIGKILL, and goes on with the same command each time. The bucket's server is moto, which
-would forget all with its process; so what is killed is a server before it, through which all bytes pass. Exit status 1
-where an image is lost, drawn twice, or not that of a run left alone, a file is partial, or a process is there 20 s
-after the end.
+chosen at random are ended with SIGKILL, and goes on with the same command each time; one run after another, until so
+many were ended. The bucket's server is moto, which would forget all with its process; so what is killed is a server
+before it, through which all bytes pass. Exit status 1 where an image is lost, drawn twice, or not that of a run left
+alone, a file is partial, or a process is there 20 s after the end.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -62,9 +63,11 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.start()
+        fs.FileSystem.from_uri(self.address("bucket"))[0].create_dir("bucket")
+
+    def address(self, path: str) -> str:
         options = f"scheme=http&endpoint_override=127.0.0.1:{self.port}&region=us-east-1&allow_bucket_creation=true"
-        fs.FileSystem.from_uri(f"s3://name:key@bucket?{options}")[0].create_dir("bucket")
-        self.place = f"s3://name:key@bucket/run?{options}"
+        return f"s3://name:key@{path}?{options}"
 
     def start(self) -> None:
         behind = str(self.moto.get_host_and_port()[1])
@@ -163,6 +166,21 @@ def check(base: Path, name: str, place: str, expected: list[tuple]) -> None:
         sys.exit(f"what was drawn into a {name} is not what the run left alone drew")
 
 
+def kill_all(base: Path, name: str, prompts: Path, plan: list[str], expected: list[tuple]) -> tuple[Counter, int, int]:
+    """Draw runs until all of the plan was killed: how often each was, the runs and their starts."""
+    server = Server() if name == "S3" else None
+    killed, runs, starts = Counter[str](), 0, 0
+    while plan:
+        place = server.address(f"bucket/run{runs}") if server else str(base / f"shards{runs}")
+        trial = Trial(prompts, place, plan, server.kill if server else lambda: None)
+        trial.finish()
+        check(base, f"{name}{runs}", place, expected)
+        killed, runs, starts = killed + Counter(trial.killed), runs + 1, starts + trial.starts
+    if server:
+        server.stop()
+    return killed, runs, starts
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=160)
@@ -178,20 +196,14 @@ def main() -> None:
         command("generate", f"--prompts={prompts}", "--k=50", f"--unit={UNIT}", f"--out={base / 'alone'}")
         expected = content(base / "alone")
         for name in options.places:
-            server = Server() if name == "S3" else None
-            place = server.place if server else str(base / "shards")
-            servers = options.servers if server else 0
+            servers = options.servers if name == "S3" else 0
             plan = ["worker"] * options.workers + ["driver"] * options.drivers + ["server"] * servers
-            trial = Trial(prompts, place, plan, server.kill if server else lambda: None)
-            trial.finish()
-            check(base, name, place, expected)
-            if server:
-                server.stop()
+            killed, runs, starts = kill_all(base, name, prompts, plan, expected)
             there = left()
-            told = ", ".join(f"{count} {what}s" for what, count in trial.killed.items())
+            told = ", ".join(f"{count} {what}s" for what, count in killed.items())
             print(
-                f"{name}: killed {told} in {trial.starts} starts; {len(expected)} images, each once and equal; left: "
-                f"{there or 'nothing'}",
+                f"{name}: killed {told} in {starts} starts of {runs} runs; {len(expected)} images in each, equal; "
+                f"left: {there or 'nothing'}",
                 flush=True,
             )
             if there:
