@@ -8,8 +8,8 @@
 units: the seconds of processor of `generate`, here and in an older checkout, in rounds that take turns. fill:
 how full the teacher's batches are, and how long a card takes on which part of a batch costs as much as a whole one, by
 units of 64 and of 8. ray: the processor's milliseconds of all of Ray's processes for each unit, where nothing is drawn,
-beside those of an image that is. wall: images a second by one worker and by two, from the moment that all have drawn a
-unit.
+beside those of an image that is. wall: images a second by one worker and by two, once a third is drawn: by then all
+have loaded their models.
 """
 
 import argparse
@@ -168,13 +168,14 @@ def wall(rounds: int) -> None:
     print(f"medians {one:.2f} and {two:.2f} images a second: {two / one:.2f} times")
 
 
-def _rate(workers: int, count: int = 320, unit: int = 16) -> float:
+def _rate(workers: int, count: int = 2880, unit: int = 64) -> float:
     with tempfile.TemporaryDirectory() as folder:
         prompts = demo_prompts(count)
         run = sharded.opened(stores.Folder(Path(folder)), {"prompts": described(prompts, 0)}, prompts, unit)
         with cluster.connected(cluster.LOCAL, workers):
             told = [*_times(cluster.draw(cluster.Work(run, drawer), run.missing(), prompts, workers))]
-    return (len(told) - workers) * unit / (told[-1] - told[workers - 1])
+    loaded = len(told) // 3
+    return (len(told) - 1 - loaded) * unit / (told[-1] - told[loaded])
 
 
 def _times(told: Iterator[object]) -> Iterator[float]:
