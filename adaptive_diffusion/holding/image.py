@@ -21,8 +21,8 @@ from ..tensors import check_size, content, description, opened
 
 FORMAT, VERSION = "adaptive-diffusion held image", 1
 MOST_ROWS = 100_000
-IMAGE, CHECKSUM = "image", "checksum"
-_ARRAYS = {IMAGE: (3,), "latent": (3, 4), "noise_mask": (3, 4), "features": (1,)}
+IMAGE, FEATURES, CHECKSUM = "image", "features", "checksum"
+_ARRAYS = {IMAGE: (3,), "latent": (3, 4), "noise_mask": (3, 4), FEATURES: (1,)}
 _FACTS = ("prompt", "seed", "score", "threshold", "risk", "row", "batch", "batch_index", "group", "spent", "drawn")
 _PLACE = whole(0, MOST_ROWS - 1)
 _NUMBERS = {
@@ -120,7 +120,7 @@ def _read(facts: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray]) -> Held
     if facts[CHECKSUM] != _checksum(arrays, {name: value for name, value in facts.items() if name != CHECKSUM}):
         raise ValueError("other bytes than were written")
     for name, values in arrays.items():
-        plain = values.dtype == numpy.float32 and values.ndim in _ARRAYS[name] and values.size
+        plain = values.dtype == numpy.float32 and values.ndim in _ARRAYS[name] and (values.size or name == FEATURES)
         if not plain or not numpy.isfinite(values).all():
             raise ValueError(f"{name} is of another kind")
     known = {name: facts[name] for name in _FACTS} | dict(arrays)
