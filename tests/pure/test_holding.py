@@ -96,7 +96,6 @@ OUT_OF_RANGE = [
     {"risk": 1.5},
     {"spent": Spent("many", 1.0)},
     {"prompt": 1},
-    {"features": numpy.zeros(0, numpy.float32)},
 ]
 
 
