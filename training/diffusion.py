@@ -60,12 +60,5 @@ def encode(text: CLIPTextModel, tokens: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def guided(unet: nn.Module, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor, blank: torch.Tensor, cfg: float):
-    """Classifier-free guidance (arXiv 2207.12598): both predictions in one batch."""
-    both = predict(unet, torch.cat([x, x]), torch.cat([t, t]), torch.cat([blank.expand_as(states), states]))
-    without, with_text = both.chunk(2)
-    return without + cfg * (with_text - without)
-
-
 def blank_tokens() -> torch.Tensor:
     return tokenize([""])

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import torch
 from diffusers import EulerDiscreteScheduler
 
 from adaptive_diffusion.diffusion.noise import derive_seed
@@ -79,11 +78,6 @@ def evaluations(steps: int, cfg: float) -> int:
 def exact(result: AdaptiveResult) -> numpy.ndarray:
     """1.0 for every image that shows exactly its caption, else 0.0, (N,)."""
     return ExactJudge().score(result.pixels, result.decision.scores.prompts).double().numpy()
-
-
-def noise_of(seeds: list[int]) -> torch.Tensor:
-    """(B, 8, 8, 8), what diffusers starts from with these seeds."""
-    return torch.stack([torch.randn((8, 8, 8), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def captions_for(count: int, seed: int, part: str = "training") -> tuple[list[Scene], list[int]]:
