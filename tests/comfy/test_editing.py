@@ -64,7 +64,8 @@ def test_less_denoise_keeps_more_of_the_picture(comfy_app, picture):
     for denoise in (0.1, 0.4, 0.9):
         made = run(comfy_app, edited(denoise, k=0), "student", "empty")
         distances.append((made["student"] - made["empty"]).std())
-    assert distances[0] < 0.5 * distances[1] < 0.5 * distances[2]
+    assert distances[0] < 0.6 * distances[1]
+    assert distances[1] < 0.9 * distances[2]
 
 
 def masked(family: Family) -> dict[str, torch.Tensor]:

@@ -46,7 +46,8 @@ def test_bad_names_and_empty_folders_are_sentences_and_the_server_lives(client):
 
 
 def test_until_enough_and_the_best_are_saved_under_their_verdicts_with_records(client):
-    graph = holding_graph(demo_prompts(2), 5, "unused", batch=2)
+    prompts = ["a small orange circle on white", "a small green cross on white"]
+    graph = holding_graph(prompts, 5, "unused", batch=2)
     drawing = {name: each for name, each in graph["student"]["inputs"].items()}
     links = {"vae": ["student_models", 2], "estimator": ["estimator", 0], "prompt": ["prompts", 0], "table": "Demo"}
     graph["enough"] = node("AdaptiveUntilEnough", **drawing, **links, k=50.0, images=3, limit=60)
