@@ -27,7 +27,7 @@ from .parts import (
     teacher_group,
 )
 
-SCENE = "a blue cross right of a yellow triangle on sky"
+SCENE = "a small orange circle on white"
 SMALL = "a small green cross on black"
 SEED = 2
 STUDENT_COLUMNS = (("student_models", "student_prompt", "size"), ("student", "student_images"))
