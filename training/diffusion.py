@@ -59,6 +59,5 @@ def encode(text: CLIPTextModel, tokens: torch.Tensor) -> torch.Tensor:
         return text(tokens).last_hidden_state.float()
 
 
-@torch.no_grad()
 def blank_tokens() -> torch.Tensor:
     return tokenize([""])

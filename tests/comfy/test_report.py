@@ -157,7 +157,8 @@ def test_what_a_second_teacher_took_counts_for_the_images_it_improved(comfy_app,
 
 
 def test_a_candidate_counts_for_its_own_image_however_the_images_are_batched(comfy_app):
-    graph = searching(k=50.0, limit=3, prompts=["a red circle left of a blue square on sand", "a large red circle on sky"])
+    prompts = ["a red circle left of a blue square on sand", "a large red circle on sky"]
+    graph = searching(k=50.0, limit=3, prompts=prompts)
     graph = changed(graph, "report", teacher_steps=0)
     graph["one_by_one"] = node("RebatchImages", images=["best", 1], batch_size=1)
     graph["again"] = node(
