@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { choose, frames, given, load, picture, run } from "./page.js";
 
+const REJECTED = 40;
+
 /** The thumbnails of a node, to be clicked where a person sees them. */
 async function thumbnails(page, id) {
   await page.evaluate((id) => (app.graph.getNodeById(id).adaptive.element.dataset.of = id), id);
@@ -18,9 +20,10 @@ async function click(page, id, image, options) {
   await frames(page);
 }
 
+/** What the gate said of five images, of which their own percentiles reject two. */
 async function ran(page) {
   await load(page, given.graph, ["scores", "report", "gate"]);
-  await choose(page, "gate", "table", "Demo");
+  await choose(page, "gate", "k", REJECTED);
   for (const id of ["student", "teacher"]) await choose(page, id, "control_after_generate", "fixed");
   const { gate } = await run(page);
   return gate.adaptive_gate[0];
@@ -58,8 +61,8 @@ export function corrected(page) {
     await page.evaluate(() => app.extensionManager.command.execute("Comfy.Undo"));
     await frames(page);
     assert.equal(await corrections(page), "");
-    const table = await page.evaluate(() => app.graph.getNodeById("gate").widgets.find(({ name }) => name === "table").value);
-    assert.equal(table, "Demo", "more was undone than the click");
+    const k = await page.evaluate(() => app.graph.getNodeById("gate").widgets.find(({ name }) => name === "k").value);
+    assert.equal(k, REJECTED, "more was undone than the click");
     await click(page, "scores", image);
     const file = await page.evaluate(() => JSON.stringify(app.graph.serialize()));
     await page.evaluate((file) => app.loadGraphData(JSON.parse(file), true, true, "corrected"), file);
