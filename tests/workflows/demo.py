@@ -28,7 +28,7 @@ from .parts import (
 )
 
 SCENE = "a small orange circle on white"
-SMALL = "a small green cross on black"
+SMALL = "a small red triangle on sky"
 SEED = 2
 STUDENT_COLUMNS = (("student_models", "student_prompt", "size"), ("student", "student_images"))
 TEACHER_COLUMN = ("teacher_models", "teacher_prompt", "teacher_negative", "teacher", "teacher_images")

@@ -11,7 +11,7 @@ FOLDED = "subgraph"
 GROWS = {
     FOLDED: 70,
     "AdaptiveQualityScore": 290,
-    "AdaptiveThresholdGate": 170,
+    "AdaptiveThresholdGate": 200,
     "AdaptiveReport": 310,
     "AdaptiveCalibrate": 130,
     "AdaptiveBudget": 40,
