@@ -13,7 +13,6 @@ from ..comparison import Interval
 from ..quoting import quoted
 from ..tensors import array
 from .about import About
-from .components import raised
 from .confidence import Confidence, confidence
 from .judge import Judge, check_same
 from .pairs import Pairs
@@ -67,14 +66,15 @@ class LearnedGate:
                 f"gate {quoted(self.name)} reads {width} features of each image, and {found} came with the scores; "
                 f"score with {self.about.estimator.label}"
             )
-        rows = numpy.column_stack([values, features.astype(float)])
-        finite = numpy.isfinite(rows).all(1)
+        finite = numpy.isfinite(values) & numpy.isfinite(features).all(1)
         if not finite.all():
             raise ValueError(
                 f"the features of image {int(numpy.argmin(finite))} are not finite; check the image and the "
                 "estimator's weights"
             )
-        return expit((raised(rows, self.floor) * self.weights).sum(1) + self.constant)
+        rows = numpy.column_stack([numpy.maximum(values, self.floor), features])
+        rows *= self.weights
+        return expit(rows.sum(1) + self.constant)
 
     def threshold(self, k: float) -> float:
         """The risk above which the worst `k` percent lie; inf at k=0 (accept all), -inf at k=100 (reject all)."""
