@@ -27,7 +27,7 @@ from .parts import (
     teacher_group,
 )
 
-SCENE = "a small red circle on sand"
+SCENE = "a small green circle on sky"
 SMALL = "a small red triangle on sky"
 SEED = 2
 STUDENT_COLUMNS = (("student_models", "student_prompt", "size"), ("student", "student_images"))

@@ -21,6 +21,7 @@ GROWS = {
     "AdaptiveTakeHeld": 40,
     "AdaptivePreset": 90,
     "AdaptiveRollbackByScore": 40,
+    "AdaptiveTune": 230,
     "GetImageSize": 60,
 }
 
