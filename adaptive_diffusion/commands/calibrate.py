@@ -75,6 +75,7 @@ def _complete(chosen: argparse.Namespace) -> None:
         fill(chosen, {"estimator": models.DEMO, "size": (demo.settings()["size"],) * 2, "teacher": models.DEMO})
     if chosen.estimator is None:
         raise ValueError("nothing scores the images; name an estimator's file with --estimator")
+    fill(chosen, {"size": models.size_of(chosen.student)})
     if chosen.size is None:
         raise ValueError(f"a {what} is only valid for one size; give the one you draw in, such as --size 1024")
     if chosen.gate and chosen.teacher is None:

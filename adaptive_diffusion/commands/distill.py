@@ -79,16 +79,28 @@ def run(chosen: argparse.Namespace) -> str:
     layout = building.open_teacher(teacher, chosen.size, chosen.dtype, chosen.device)
     recipe, plan = _recipe(chosen, layout), plan_of(chosen)
     making.check(layout, recipe, plan, chosen.out)
-    settings = about(chosen.teacher, data, recipe, chosen)
+    settings = about(chosen.teacher, layout, data, recipe, chosen)
     with folder.opened(chosen.out, settings):
         making.make(layout, data, recipe, plan, chosen.out, open_bar)
-        figures = list(_measured(chosen, layout.size, data.prompts))
-        return "\n".join(finishing.finish(layout, recipe, chosen.out, settings, chosen.estimator, figures))
+        figures: list[str] = []
+        try:
+            figures.extend(_measured(chosen, layout.size, data.prompts))
+        except ValueError as error:
+            lines = finishing.finish(layout, recipe, chosen.out, settings, _scoring(chosen), figures)
+            raise ValueError("\n".join([*lines, f"The student is whole, but {error}"])) from error
+        return "\n".join(finishing.finish(layout, recipe, chosen.out, settings, _scoring(chosen), figures))
+
+
+def _scoring(chosen: argparse.Namespace) -> dict[str, str]:
+    """What scores the student's images, as options by name; none where nothing does."""
+    names = ("estimator", "clip-tokenizer", "clip-vision")
+    values = {name: getattr(chosen, name.replace("-", "_")) for name in names}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _complete(chosen: argparse.Namespace) -> None:
     """Fill in what was left out; ValueError where only a person can tell."""
-    from ..distillation import recipe
+    from ..distillation import making, recipe
     from ..standalone import models
 
     is_demo = chosen.teacher == models.DEMO
@@ -98,8 +110,10 @@ def _complete(chosen: argparse.Namespace) -> None:
     recipe.check_guidance(*chosen.guidance)
     if is_demo:
         fill(chosen, {"estimator": models.DEMO})
-    if (chosen.table or chosen.gate) and chosen.estimator is None:
-        asked = "--table" if chosen.table else "--gate"
+    made = {"--table": making.table_file(chosen.out), "--gate": making.gate_file(chosen.out)}
+    scored = [name for name, file in made.items() if getattr(chosen, name[2:]) or file.is_file()]
+    if scored and chosen.estimator is None:
+        asked = scored[0]
         raise ValueError(f"nothing scores the student's images for {asked}; name an estimator's file with --estimator")
     if chosen.features != recipe.NONE and chosen.method != recipe.ADD:
         raise ValueError(f"--features is {quoted(chosen.features)}, but only add has an adversary; leave it out")
@@ -145,7 +159,7 @@ def _calibrated(
 
     folder = making.result_folder(chosen.out)
     some = list(dict.fromkeys(prompts))[:CALIBRATED]
-    asked = chosen.out / "prompts.jsonl"
+    asked = chosen.out / making.PROMPTS
     write_atomically(asked, "\n".join(map(json.dumps, some)).encode())
     parser = argparse.ArgumentParser()
     calibrate.add(parser.add_subparsers())

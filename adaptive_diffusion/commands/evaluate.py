@@ -86,12 +86,32 @@ def _of_student(chosen: argparse.Namespace) -> str:
     if chosen.out is None or chosen.prompts is None:
         raise ValueError("a student's images need prompts and a place; name them with --prompts and --out")
     models.check(chosen.student, chosen.teacher)
-    estimator = next((name for name in chosen.judge or [] if name != ORACLE), models.DEMO)
-    runs = drawn(chosen, estimator)
+    runs = drawn(chosen, _checked_estimator(chosen))
     galleries = [replace(open_gallery(run), name=run.name) for run in runs]
     distances = [distance for _, distance in _distances(chosen, galleries)]
     lines = evaluation.side_by_side(galleries, _judged(chosen, galleries), distances)
     return "\n".join([*lines, evaluation.NOTE])
+
+
+def _checked_estimator(chosen: argparse.Namespace) -> str:
+    """What scores a student's images while they are drawn; ValueError where they could not be judged afterwards."""
+    from ..standalone import models
+    from ..standalone.scenes import read_caption
+
+    prompts = every_prompt(Path(chosen.prompts), chosen.column)
+    for name in chosen.judge or []:
+        load_judge(name, chosen)
+    if ORACLE in (chosen.judge or []):
+        for prompt in prompts:
+            read_caption(prompt)
+    if chosen.fid:
+        _inception(chosen)
+    estimator = next((name for name in chosen.judge or [] if name != ORACLE), models.DEMO)
+    try:
+        models.check_prompts(prompts, estimator)
+    except ValueError as error:
+        raise ValueError(f"{error}; or name what judges other images with --judge") from error
+    return estimator
 
 
 def _told(chosen: argparse.Namespace, gallery: "Gallery", distance: float) -> str:
@@ -152,12 +172,18 @@ def _distances(chosen: argparse.Namespace, galleries: "Sequence[Gallery]") -> "l
     """Each gallery's FID; none where none was asked for."""
     if chosen.fid is None:
         return []
-    with needing("evaluate"):
-        from ..standalone import fid, models
-        from ..standalone.galleries import image_files
+    extractor = _inception(chosen)
+    from ..standalone import fid, models
+    from ..standalone.galleries import image_files
 
-        if chosen.fid_weights is None:
-            raise ValueError(f"FID needs Inception's weights; download {fid.WEIGHTS} and name it with --fid-weights")
-        extractor = fid.inception(chosen.fid_weights)
     reference, device = image_files(chosen.fid), models.hardware(chosen.device)["device"]
     return [(gallery, fid.distance(extractor, gallery.images, reference, device)) for gallery in galleries]
+
+
+def _inception(chosen: argparse.Namespace) -> Any:
+    """FID's network; ValueError where its weights are not named."""
+    with needing("evaluate"):
+        from ..standalone import fid
+    if chosen.fid_weights is None:
+        raise ValueError(f"FID needs Inception's weights; download {fid.WEIGHTS} and name it with --fid-weights")
+    return fid.inception(chosen.fid_weights)

@@ -37,7 +37,9 @@ def drawers(student: str, teacher: str | None) -> Iterator[Drawer]:
 
 def drawn(chosen: argparse.Namespace, estimator: str) -> list[Path]:
     """The runs of all drawers in the folder of --out, each drawn now or gone on with."""
-    runs = []
+    from ..standalone import models
+
+    runs, size = [], models.size_of(chosen.student)
     for drawer in drawers(chosen.student, chosen.teacher):
         runs.append(chosen.out / drawer.name)
         place = runs[-1].with_name(f"{drawer.name}-shards") if chosen.cluster else runs[-1]
@@ -45,7 +47,7 @@ def drawn(chosen: argparse.Namespace, estimator: str) -> list[Path]:
             **{"student": drawer.model, "student-steps": drawer.steps, "student-cfg": drawer.cfg, "k": 0},
             **{"prompts": chosen.prompts, "column": chosen.column, "out": place, "estimator": estimator},
             **{"device": chosen.device, "clip-tokenizer": chosen.clip_tokenizer, "clip-vision": chosen.clip_vision},
-            **{"cluster": chosen.cluster, "workers": chosen.workers},
+            **{"cluster": chosen.cluster, "workers": chosen.workers, "size": size and "x".join(map(str, size))},
         }
         parser = argparse.ArgumentParser()
         commands = parser.add_subparsers()

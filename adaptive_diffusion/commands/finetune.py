@@ -50,7 +50,7 @@ def run(chosen: argparse.Namespace) -> str:
     layout = building.open_teacher(path, chosen.size, chosen.dtype, chosen.device)
     recipe, plan = _recipe(chosen, layout.size), plan_of(chosen)
     making.check(layout, recipe, plan, chosen.out)
-    settings = about(chosen.model, data, recipe, chosen)
+    settings = about(chosen.model, layout, data, recipe, chosen)
     with folder.opened(chosen.out, settings):
         making.make(layout, data, recipe, plan, chosen.out, open_bar)
         return "\n".join(finishing.finish(layout, recipe, chosen.out, settings))

@@ -164,13 +164,15 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
 def fill(chosen: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     """Give every option that was left out its default."""
     for name, value in defaults.items():
-        if getattr(chosen, name) is None:
+        if getattr(chosen, name) in (None, ""):
             setattr(chosen, name, value)
 
 
 def pipeline_settings(chosen: argparse.Namespace) -> dict[str, Any]:
     """What the pipeline is called with for every batch, but for k and where its threshold comes from."""
-    width, height = chosen.size or (None, None)
+    from ..standalone import models
+
+    width, height = chosen.size or models.size_of(chosen.student) or (None, None)
     return {
         "num_inference_steps_student": chosen.student_steps,
         "num_inference_steps_teacher": chosen.teacher_steps,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import PROMPTS
-from ..numeric import SEED
+from ..numeric import SEED, STEPS
 from .options import DTYPES, among, fill, positive, prompt_file, size
 
 if TYPE_CHECKING:
     from ..distillation.data import Data
+    from ..distillation.layouts import StableDiffusion
     from ..distillation.loop import Plan
     from ..distillation.recipe import Recipe
 
@@ -42,7 +43,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--teacher-steps",
-        type=positive,
+        type=among(STEPS),
         metavar="N",
         help=f"in which the images of a file of prompts are drawn ({TEACHER_STEPS}; the demo's own)",
     )
@@ -85,7 +86,14 @@ def open_bar(unit: str, total: int, done: int) -> Any:
     return tqdm(total=total, initial=done, unit=" images", desc=unit, disable=None)
 
 
-def about(model: str, data: "Data", recipe: "Recipe", chosen: argparse.Namespace) -> dict[str, Any]:
+def about(
+    model: str, layout: "StableDiffusion", data: "Data", recipe: "Recipe", chosen: argparse.Namespace
+) -> dict[str, Any]:
     """What must be the same for a training to go on where another stopped."""
+    from ..digest import weights_digest
+    from ..distillation.folder import WEIGHTS
+
     remembered = {name: getattr(chosen, name) for name in REMEMBERED}
-    return {"model": model, "data": data.digest, **recipe.settings, **remembered}
+    weights = weights_digest(layout.network.state_dict())
+    path = str(Path(model)) if Path(model).exists() else model
+    return {"model": path, WEIGHTS: weights, "data": data.digest, **recipe.settings, **remembered}

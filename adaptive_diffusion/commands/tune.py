@@ -121,6 +121,7 @@ def _complete(chosen: argparse.Namespace) -> "list[Setting]":
         raise ValueError("nothing scores the images; name an estimator's file with --estimator")
     if chosen.teacher is None:
         raise ValueError("there is no teacher to try; name its folder with --teacher")
+    fill(chosen, {"size": models.size_of(chosen.student)})
     if chosen.size is None:
         raise ValueError("a gate is only valid for one size; give the one you draw in, such as --size 1024")
     student, teacher = models.settings(chosen.student, "student"), models.settings(chosen.teacher, "teacher")

@@ -24,6 +24,7 @@ from .objective import Objective
 from .recipe import Recipe
 from .score_distillation import ScoreDistillation
 from .teacher import Teacher
+from .weights import check_weights
 
 
 def open_teacher(folder: Path, size: tuple[int, int] | None, dtype: str, device: str) -> StableDiffusion:
@@ -33,6 +34,7 @@ def open_teacher(folder: Path, size: tuple[int, int] | None, dtype: str, device:
     """
     pipeline = open_pipeline(folder, getattr(torch, dtype))
     layout_of(pipeline, (0, 0))
+    check_weights(pipeline, folder)
     pipeline = in_mode(pipeline, takes_image=False).to(device)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.to(torch.float32)
@@ -45,7 +47,9 @@ def open_teacher(folder: Path, size: tuple[int, int] | None, dtype: str, device:
 
 
 def _check_size(layout: StableDiffusion) -> None:
-    multiple, (width, height) = layout.multiple, layout.size
+    multiple, most, (width, height) = layout.multiple, layout.most, layout.size
+    if most and max(width, height) > most:
+        raise ValueError(f"size is {width}x{height}, but the teacher knows places up to {most} px alone; give less")
     if width % multiple or height % multiple or not width or not height:
         nearest = "x".join(str(max(multiple, round(side / multiple) * multiple)) for side in layout.size)
         raise ValueError(

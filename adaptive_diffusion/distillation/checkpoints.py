@@ -29,6 +29,7 @@ def keep_trained_alone(accelerator: Accelerator) -> None:
 
 def save(accelerator: Accelerator, run: Path, step: int) -> None:
     """A checkpoint of this step; the oldest of KEPT goes. It counts once its digests are written."""
+    check_folder(run)
     accelerator.project_configuration.iteration = step
     folder = run / FOLDER / f"{PREFIX}{step}"
     with saving(folder):
@@ -38,11 +39,22 @@ def save(accelerator: Accelerator, run: Path, step: int) -> None:
     sync_names(folder.parent)
 
 
+def check_folder(run: Path) -> None:
+    """ValueError where something else lies among a run's checkpoints; what a system put there is removed."""
+    found = (run / FOLDER).iterdir() if (run / FOLDER).is_dir() else ()
+    for path in found:
+        if path.is_file() and path.name.startswith("."):
+            path.unlink()
+        elif not path.name.removeprefix(PREFIX).isdigit():
+            raise ValueError(f"{quoted(path)} is none of the training's checkpoints; take it away")
+
+
 def load(accelerator: Accelerator, run: Path) -> int:
     """Go on from the newest whole checkpoint of a run; the step it was made after, 0 where there is none.
 
     What was cut while it was saved, or changed since, is removed.
     """
+    check_folder(run)
     for step in sorted(_steps(run), reverse=True):
         folder = run / FOLDER / f"{PREFIX}{step}"
         if not _is_whole(folder):
@@ -103,7 +115,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.name != WHOLE)
+    return sorted(path for path in folder.iterdir() if path.name != WHOLE and not path.name.startswith("."))
 
 
 def _digest(path: Path) -> str:

@@ -8,15 +8,15 @@ from typing import Any
 
 from ..estimators.weights import SAFETENSORS
 from ..files import write_atomically
+from ..quoting import quoted
 from ..reading import read_json
 from ..standalone import models
 from . import making, workflow
 from . import recipe as recipes
 from .card import card
-from .layouts import StableDiffusion
+from .layouts import StableDiffusion, StableDiffusion3
 from .recipe import Recipe
 
-WORKFLOW, CARD = "workflow.json", "README.md"
 KEPT = "ComfyUI/user/adaptive_diffusion"
 
 
@@ -25,33 +25,53 @@ def finish(
     recipe: Recipe,
     run: Path,
     about: Mapping[str, Any],
-    estimator: str | None = None,
+    scoring: Mapping[str, str] | None = None,
     figures: Sequence[str] = (),
 ) -> list[str]:
     """Write the graph, of a student, and the card; the sentences that a person needs.
 
-    about: the settings; its `model` is the teacher. estimator: what scores. figures: a sentence on each measured thing.
+    about: the settings; its `model` is the teacher. scoring: what scores, as options. figures: a sentence on each
+    measured thing. ValueError where a part of the result is gone or damaged.
     """
-    result = making.result_folder(run)
-    settings = read_json(result / models.SETTINGS, "the training's result is damaged; delete it to have it made again")
-    file = making.comfyui_file(layout, recipe, run)
-    lines = [f"For ComfyUI put {file.name} from {file.parent} into ComfyUI/models/{file.parent.name}."]
+    result, file = making.result_folder(run), making.comfyui_file(layout, recipe, run)
     is_student, teacher = recipe.method != recipes.CONVERT, str(about["model"])
+    settings = _settings(result, "student" if is_student else "size")
+    if not file.is_file():
+        raise ValueError(f"{quoted(file)} is gone; put it back, or delete {quoted(result)} to have both made anew")
+    scoring = scoring or {}
+    lines = [f"For ComfyUI put {file.name} from {file.parent} into ComfyUI/models/{file.parent.name}."]
     if is_student:
-        lines += _student_lines(recipe, run, file, settings, teacher, estimator)
+        lines += _student_lines(
+            recipe, run, file, settings, teacher, scoring.get("estimator"), isinstance(layout, StableDiffusion3)
+        )
     if "sampling" in settings:
         sampling, zero_snr = settings["sampling"]
         kind = f"sampling {sampling}, zsnr {'on' if zero_snr else 'off'}"
         lines.append(f"Behind its loader put ModelSamplingDiscrete with {kind}: the file cannot say so itself.")
     lines.append(f"Without ComfyUI it is the folder {result}; {run / 'learning.png'} shows how it learned.")
     if is_student:
-        lines.append(f"It draws by: {_command(run, teacher, estimator)}")
-    write_atomically(run / CARD, card(result.name, about, lines, figures).encode())
+        lines.append(f"It draws by: {_command(run, teacher, about['dtype'], scoring)}")
+    write_atomically(run / making.CARD, card(result.name, about, lines, figures).encode())
     return [*figures, *lines]
 
 
+def _settings(result: Path, needed: str) -> dict[str, Any]:
+    """What the result's folder says of itself; ValueError where that is damaged, or lacks what is `needed`."""
+    damaged = f"{quoted(result)} is damaged; delete it to have it made again"
+    settings = read_json(result / models.SETTINGS, damaged)
+    if not isinstance(settings, dict) or needed not in settings:
+        raise ValueError(damaged)
+    return settings
+
+
 def _student_lines(
-    recipe: Recipe, run: Path, file: Path, settings: Mapping[str, Any], teacher: str, estimator: str | None
+    recipe: Recipe,
+    run: Path,
+    file: Path,
+    settings: Mapping[str, Any],
+    teacher: str,
+    estimator: str | None,
+    is_flow: bool,
 ) -> list[str]:
     student, lines, table = settings["student"], [], "this run"
     for made, folder in ((making.table_file(run), "percentiles"), (making.gate_file(run), "gates")):
@@ -68,10 +88,11 @@ def _student_lines(
         workflow.ESTIMATOR if estimator is None else Path(estimator).name,
         checkpoint,
         _model_nodes(recipe, file, settings),
+        is_flow,
     )
-    write_atomically(run / WORKFLOW, json.dumps(nodes, indent=1).encode() + b"\n")
+    write_atomically(run / making.WORKFLOW, json.dumps(nodes, indent=1).encode() + b"\n")
     sampled = f"{student['steps']} steps, sampler lcm, scheduler lcm, cfg 1"
-    lines.append(f"Drag {run / WORKFLOW} onto ComfyUI's page: Student Sample in it has {sampled}.")
+    lines.append(f"Drag {run / making.WORKFLOW} onto ComfyUI's page: Student Sample in it has {sampled}.")
     if checkpoint:
         lines.append(f"Its teacher is {checkpoint} in ComfyUI/models/checkpoints; choose the file that is yours.")
     if estimator and estimator.startswith(models.VLM):
@@ -79,12 +100,15 @@ def _student_lines(
     return lines
 
 
-def _command(run: Path, teacher: str, estimator: str | None) -> str:
-    """The command that draws with a student: all its images, or those that its gate keeps and its teacher's."""
-    options = {"student": making.result_folder(run), "teacher": teacher, "estimator": estimator or "FILE"}
+def _command(run: Path, teacher: str, dtype: str, scoring: Mapping[str, str]) -> str:
+    """The command that draws with a student: all its images, or those that its gate keeps and its teacher's.
+
+    dtype: in which its table or gate was made.
+    """
+    options = {"student": making.result_folder(run), "teacher": teacher, "estimator": "FILE", **scoring}
     for name, made in (("gate", making.gate_file(run)), ("table", making.table_file(run))):
         if made.is_file():
-            options[name] = made
+            options |= {name: made} | ({} if dtype == models.hardware(None)["dtype"] else {"dtype": dtype})
             break
     else:
         options["k"] = 0

@@ -13,6 +13,7 @@ from ..reading import read_json
 
 FORMAT, VERSION = "adaptive-diffusion training", 1
 ABOUT, LOCK = "training.json", ".lock"
+WEIGHTS = "weights"  # of the model, which were not told before 2026-11-29
 
 
 @contextmanager
@@ -28,11 +29,20 @@ def opened(folder: Path, about: Mapping[str, Any]) -> Iterator[None]:
         path = folder / ABOUT
         if path.exists():
             _check_same(folder, path, now)
-        elif any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        elif _has_more(folder):
             raise ValueError(f"{quoted(folder)} holds files of something else; choose another folder")
         else:
             write_atomically(path, json.dumps(now, indent=1).encode() + b"\n")
-        yield
+        try:
+            yield
+        finally:
+            if not _has_more(folder):
+                path.unlink()
+
+
+def _has_more(folder: Path) -> bool:
+    """Whether anything was made in a training's folder, so that its settings count."""
+    return any(entry.is_file() and entry != folder / ABOUT for entry in folder.rglob("[!.]*"))
 
 
 def _check_same(folder: Path, path: Path, now: Mapping[str, Any]) -> None:
@@ -40,7 +50,7 @@ def _check_same(folder: Path, path: Path, now: Mapping[str, Any]) -> None:
     if not isinstance(found, dict):
         raise ValueError(f"{quoted(path)} is damaged; choose another folder")
     for key, value in now.items():
-        if found.get(key) != value:
+        if found.get(key) != value and not (key == WEIGHTS and key not in found):
             raise ValueError(
                 f"the training in {quoted(folder)} has {key} {quoted(found.get(key))} instead of {quoted(value)}; "
                 "choose another folder, or the same settings to go on with it"

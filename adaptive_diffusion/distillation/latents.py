@@ -49,9 +49,21 @@ def fill(folder: Path, data: Data, make: Callable[[slice], Parts]) -> Iterator[i
         rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(data.prompts)))
         if not path.exists():
             parts = {name: value.cpu().contiguous() for name, value in make(rows).items()}
+            _check_finite(parts, rows.start)
             with saving(path), replacing(path) as beside:
                 save_file(parts, beside)
         yield rows.stop - rows.start
+
+
+def _check_finite(parts: Parts, first: int) -> None:
+    for name, value in parts.items():
+        finite = value.flatten(1).isfinite().all(1)
+        if not finite.all():
+            number = first + int(finite.int().argmin())
+            raise ValueError(
+                f"the model makes {name} of image {number} that are not finite; give --dtype float32, and look at the "
+                "model if that does not help"
+            )
 
 
 def maker(

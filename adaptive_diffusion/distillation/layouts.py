@@ -49,6 +49,12 @@ class StableDiffusion:
         return self.pipeline.vae_scale_factor
 
     @property
+    def most(self) -> int | None:
+        """The longest side of an image, in pixels, where the network has a place for no more."""
+        cells = self.network.config.get("pos_embed_max_size")
+        return cells and cells * self.multiple
+
+    @property
     def is_cores(self) -> bool:
         """Whether ComfyUI's own loaders know the network; the demo's is smaller than any of theirs."""
         return self.network.config.in_channels != DEMO_CHANNELS

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from ..diffusion.schedules import LOWEST_ALPHABAR, TRAIN_STEPS, FlowSchedule, from_diffusers
-from .prediction import FLOW
+from ..quoting import listed, quoted
+from .prediction import DIFFUSION, FLOW
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Levels:
             times = torch.tensor([schedule.sigma_of_timestep(t) for t in range(TRAIN_STEPS)], dtype=torch.float64)
             return cls((1 - times).float(), times.float(), (TRAIN_STEPS * times).float(), FLOW)
         alphabar = torch.as_tensor(scheduler.alphas_cumprod).double().cpu()
-        return cls.of_alphabar(alphabar, scheduler.config.get("prediction_type", "epsilon"))
+        kind = scheduler.config.get("prediction_type", "epsilon")
+        _check(alphabar, kind)
+        return cls.of_alphabar(alphabar, kind)
 
     @classmethod
     def of_alphabar(cls, alphabar: torch.Tensor, kind: str) -> "Levels":
@@ -59,3 +62,19 @@ class Levels:
         """
         last = (timesteps == len(self.signal) - 1).view(-1, 1, 1, 1)
         return torch.where(last, noise, self.noised(clean, noise, timesteps))
+
+
+def _check(alphabar: torch.Tensor, kind: str) -> None:
+    if kind not in DIFFUSION:
+        raise ValueError(
+            f"the teacher's scheduler says prediction_type {quoted(kind)}; make it one of {listed(DIFFUSION)}"
+        )
+    if len(alphabar) != TRAIN_STEPS:
+        raise ValueError(
+            f"the teacher's scheduler has {len(alphabar)} training timesteps; students are made of one with "
+            f"{TRAIN_STEPS}"
+        )
+    if not ((alphabar[:-1] > 0) & (alphabar[1:] >= 0) & (alphabar[1:] < alphabar[:-1])).all():
+        raise ValueError(
+            "the teacher's scheduler has betas that leave no noise levels; set beta_start and beta_end right"
+        )

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..files import sweep
 from ..quoting import quoted
 from . import building, checkpoints, comfyui_keys, export, memory, pictures
 from . import recipe as recipes
 from .conversion import Conversion, converted_scheduler
 from .data import Data
+from .folder import ABOUT
 from .latents import Latents, fill, maker
 from .layouts import StableDiffusion
 from .levels import Levels
@@ -21,7 +23,12 @@ from .teacher import Teacher
 
 LATENTS = "latents"
 LORAS, UNETS = "loras", "diffusion_models"
-RESERVED = (LATENTS, LORAS, UNETS, checkpoints.FOLDER, pictures.FOLDER, LOGS)
+WORKFLOW, CARD, PROMPTS = "workflow.json", "README.md", "prompts.jsonl"
+RESERVED = {
+    *(LATENTS, LORAS, UNETS, checkpoints.FOLDER, pictures.FOLDER, LOGS),
+    *(WORKFLOW.lower(), CARD.lower(), PROMPTS, pictures.WHOLE, ABOUT),
+}
+LONGEST = 180  # bytes of a name, to which files add theirs
 OpenBar = Callable[[str, int, int], Any]
 
 
@@ -30,7 +37,11 @@ def make(layout: StableDiffusion, data: Data, recipe: Recipe, plan: Plan, run: P
 
     bar: given what is done, of how many images, and how many are there already, gives a tqdm. ValueError as the parts.
     """
+    for name in (LORAS, UNETS, pictures.FOLDER):
+        if (run / name).is_dir():
+            sweep(run / name)
     if result_folder(run).is_dir():
+        shutil.rmtree(run / checkpoints.FOLDER, ignore_errors=True)
         return
     latents = prepared(layout, data, recipe, plan, run, bar)
     teacher = building.teacher_of(layout)
@@ -46,9 +57,12 @@ def make(layout: StableDiffusion, data: Data, recipe: Recipe, plan: Plan, run: P
 
 
 def check_name(run: Path) -> None:
-    """ValueError where the run's name is that of a folder in every run."""
-    if run.resolve().name in RESERVED:
+    """ValueError where the run's name is that of a file or folder in every run, or too long for those that have it."""
+    name = run.resolve().name
+    if {name.lower(), f"{name.lower()}.json"} & RESERVED:
         raise ValueError(f"{quoted(run)} cannot be called so; choose a name for your student")
+    if len(name.encode()) > LONGEST:
+        raise ValueError(f"{quoted(name)} is a name of {len(name.encode())} bytes; choose one of at most {LONGEST}")
 
 
 def check(layout: StableDiffusion, recipe: Recipe, plan: Plan, run: Path) -> None:
@@ -97,7 +111,7 @@ def export_student(objective: Objective, teacher: Teacher, recipe: Recipe, run: 
     else:
         _save_whole(network, teacher.network, teacher.levels, file, dtype, objective.guidance)
     pipeline = export.student_pipeline(layout, network, dtype)
-    settings = {"size": recipe.size[0], "student": student_settings(recipe, file)}
+    settings = {"size": list(recipe.size), "student": student_settings(recipe, file)}
     settings |= _comfyui(network, teacher.levels, file, teacher.levels)
     export.save_pipeline(pipeline, result_folder(run), settings)
 
@@ -108,7 +122,7 @@ def export_model(objective: Conversion, recipe: Recipe, run: Path, file: Path, d
     _save_whole(network, old.network, objective.levels, file, dtype, None)
     scheduler = converted_scheduler(old.layout.pipeline.scheduler, recipe.prediction, recipe.zero_snr)
     pipeline = export.with_network(old.layout, network, scheduler, dtype)
-    settings = {"size": recipe.size[0], **_comfyui(network, objective.levels, file, old.levels)}
+    settings = {"size": list(recipe.size), **_comfyui(network, objective.levels, file, old.levels)}
     export.save_pipeline(pipeline, result_folder(run), settings)
 
 

@@ -47,9 +47,12 @@ class Teacher:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """x0 and e by a network of the teacher's kind, for x (B, C, H, W) at timesteps (B,), in float32.
 
-        guidance: its embedding (B, E), where the network takes one.
+        guidance: its embedding (B, E), where the network takes one. What the network is given is in its own precision.
         """
-        prediction = self.layout.call(network, x, self.levels.told[timesteps], condition, guidance).float()
+        kind = next(network.parameters()).dtype
+        given = {name: value.to(kind) for name, value in condition.items()}
+        embedding = None if guidance is None else guidance.to(kind)
+        prediction = self.layout.call(network, x.to(kind), self.levels.told[timesteps], given, embedding).float()
         return clean_and_noise(self.levels.kind, prediction, x, *self.levels.at(timesteps))
 
     @torch.no_grad()

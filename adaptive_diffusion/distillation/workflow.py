@@ -5,6 +5,8 @@ from typing import Any
 DEMO_PROMPT = "a red circle left of a blue square on sand"
 ESTIMATOR = "ImageReward.pt"
 PROMPT = "a lighthouse on a cliff in the evening light, oil painting"
+DIFFUSION = {"sampler_name": "unipc_diffusers", "scheduler": "uniform", "rollback_scale": "schedule"}
+FLOW = {"sampler_name": "res_multistep", "scheduler": "simple", "rollback_scale": "variance"}
 Node = dict[str, Any]
 
 
@@ -17,18 +19,22 @@ def graph(
     estimator: str,
     checkpoint: str | None,
     extra: list[Node],
+    flow: bool = False,
 ) -> dict[str, Node]:
     """The student draws, what its table rejects is refined by the teacher; both come from one loader.
 
     student, teacher: how they are run, as the demo's settings. table: the gate's. estimator: as its loader lists it.
     checkpoint: the teacher's file, unless it is the demo's. extra: nodes that make the student's model, each given the
-    one before as its `model`.
+    one before as its `model`. flow: whether the models predict a flow.
     """
     prompt = PROMPT if checkpoint else DEMO_PROMPT
     nodes: dict[str, Node] = {"1": _loader(checkpoint)}
     model = _chained(nodes, extra)
     return (
-        nodes | _student(model, student, prompt, size) | _gate(prompt, estimator, table) | _teacher(teacher, size, name)
+        nodes
+        | _student(model, student, prompt, size)
+        | _gate(prompt, estimator, table)
+        | _teacher(teacher, size, name, flow)
     )
 
 
@@ -52,11 +58,11 @@ def _gate(prompt: str, estimator: str, table: str) -> dict[str, Node]:
     }
 
 
-def _teacher(settings: dict[str, Any], size: tuple[int, int], name: str) -> dict[str, Node]:
+def _teacher(settings: dict[str, Any], size: tuple[int, int], name: str, flow: bool) -> dict[str, Node]:
     """From the gate's verdicts to the saved images, called `name`."""
     linked = {"decision": ["10", 0], "latent": ["6", 0], "model": ["1", 0], "positive": ["3", 0], "negative": ["4", 0]}
     sampled = {key: settings[key] for key in ("steps", "cfg", "rollback")}
-    sampled |= {"sampler_name": "unipc_diffusers", "scheduler": "uniform", "rollback_scale": "schedule"}
+    sampled |= FLOW if flow else DIFFUSION
     merged = {"decision": ["10", 0], "student": ["7", 0], "improved": ["12", 0], "resize_method": "bicubic"}
     return {
         "11": _node("AdaptiveTeacherRefine", **linked, **sampled, seed=1, max_batch=16),

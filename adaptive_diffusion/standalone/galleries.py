@@ -12,6 +12,7 @@ import torch
 
 from .. import columns
 from ..images import read_image
+from ..lines import opened
 from ..quoting import listed, quoted
 from ..reading import reading
 from . import runs
@@ -97,9 +98,10 @@ def _pairs_images(table: Path) -> bool:
 
 def _names(table: Path) -> tuple[str, ...] | None:
     """What a table calls images and prompts in its first line; None where it names neither."""
-    with table.open("rb") as file:
-        header = file.readline().decode("utf-8-sig", errors="replace")
-    found = {name.strip() for name in re.split(r"[,;\t]", header)}
+    with opened(table) as lines:
+        header = next((line for line in lines if line.strip()), "")
+    keys = r"\"([^\"]+)\"\s*:" if table.suffix == ".jsonl" else r"[^,;\t]+"
+    found = {name.strip().strip('"') for name in re.findall(keys, header)}
     return next((names for names in PAIRS if {*names} <= found), None)
 
 
@@ -123,8 +125,10 @@ def _captions(folder: Path, images: Sequence[Path]) -> list[str]:
 
 
 def _caption(path: Path) -> str:
+    if path.stat().st_size > MOST_CAPTION:
+        raise ValueError(f"{quoted(path)} has more than {MOST_CAPTION:,} bytes; write what its image shows")
     with reading(path, f"{quoted(path)} is no text in UTF-8; write it anew"):
-        return " ".join(path.read_bytes()[:MOST_CAPTION].decode("utf-8-sig").split())
+        return " ".join(path.read_bytes().decode("utf-8-sig").split())
 
 
 def _paired(folder: Path, table: Path) -> tuple[list[Path], list[str]]:

@@ -47,6 +47,12 @@ def check_guidance(student: str, cfg: float) -> None:
         )
 
 
+def size_of(model: str | None) -> tuple[int, int] | None:
+    """Width and height, in pixels, of the images that a model which was made here learned; None for others."""
+    found = _made(model).get("size")
+    return (found[0], found[1]) if isinstance(found, list) and len(found) == 2 else None
+
+
 def is_lora(student: str) -> bool | None:
     """Whether ComfyUI draws with a student that was made here as a LoRA; None for others."""
     return _made(student).get("student", {}).get("lora")
@@ -63,7 +69,7 @@ def hardware(device: str | None) -> dict[str, str]:
     """The device where none is named, and the precision that suits it; ValueError for one that is not there."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:  # what torch raises where it was built without it, or has none
         raise ValueError(f"device is {quoted(device)}, which torch has not got here; choose cpu") from error
     return {"device": device, "dtype": "float32" if device == "cpu" else "float16"}
