@@ -33,7 +33,9 @@ class Range:
         return self.whole and number != int(number)
 
     def __str__(self) -> str:
-        return f"{self.noun} from {self.low} to {self.high}" if math.isfinite(self.high) else f"finite {self.noun}"
+        if math.isfinite(self.high):
+            return f"{self.noun} from {self.low} to {self.high}"
+        return f"finite {self.noun}" + (f" from {self.low} on" if math.isfinite(self.low) else "")
 
 
 def whole(low: int, high: int) -> Range:

@@ -9,6 +9,7 @@ from ..adaptive_diffusion.gate.routing import Point
 from ..adaptive_diffusion.gate.tuned import gate_of, preset_of
 from ..adaptive_diffusion.gate.tuning import Tuned
 from ..adaptive_diffusion.preset_files import save_preset
+from ..adaptive_diffusion.quoting import quoted
 from .files.gates import new_gate_paths, tuning_path
 from .files.presets import new_preset_path
 from .files.tables import new_table_path
@@ -25,15 +26,19 @@ class TunedPaths(NamedTuple):
 
 def new_tuned_paths(name: str) -> TunedPaths:
     """Of a tuning called `name`; ValueError where something else is called so."""
-    return TunedPaths(
-        tuning_path(name), new_preset_path(name), new_gate_paths(name)[0], new_table_path(f"{name} scores")
-    )
+    preset, gate, table = new_preset_path(name), new_gate_paths(name)[0], new_table_path(f"{name} scores")
+    paths = TunedPaths(tuning_path(name), preset, gate, table)
+    if not paths.journal.exists() and any(path.exists() for path in paths[1:]):
+        raise ValueError(f"there is a gate, table or preset called {quoted(name)} already; choose another name")
+    return paths
 
 
 def keep(tuned: Tuned, paths: TunedPaths) -> LearnedGate | PercentileTable:
-    """Save the gate of what was chosen, then its preset."""
+    """Save the gate of what was chosen, then its preset; the gate of an earlier choice goes."""
     gate = gate_of(tuned, paths.gate.stem, paths.table.stem)
-    gate.save(paths.table if isinstance(gate, PercentileTable) else paths.gate)
+    by_score = isinstance(gate, PercentileTable)
+    gate.save(paths.table if by_score else paths.gate)
+    (paths.gate if by_score else paths.table).unlink(missing_ok=True)
     save_preset(paths.preset, preset_of(tuned))
     return gate
 

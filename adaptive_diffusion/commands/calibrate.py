@@ -78,6 +78,8 @@ def _complete(chosen: argparse.Namespace) -> None:
     fill(chosen, {"size": models.size_of(chosen.student)})
     if chosen.size is None:
         raise ValueError(f"a {what} is only valid for one size; give the one you draw in, such as --size 1024")
+    if not chosen.gate and (chosen.judge or chosen.verdicts):
+        raise ValueError("a judge or verdicts say which image of a pair is better; name the gate to fit with --gate")
     if chosen.gate and chosen.teacher is None:
         raise ValueError("a gate is fitted to what a teacher makes of the images; name its folder with --teacher")
     student, teacher = models.settings(chosen.student, "student"), models.settings(chosen.teacher, "teacher")

@@ -184,6 +184,7 @@ def _inception(chosen: argparse.Namespace) -> Any:
     """FID's network; ValueError where its weights are not named."""
     with needing("evaluate"):
         from ..standalone import fid
-    if chosen.fid_weights is None:
-        raise ValueError(f"FID needs Inception's weights; download {fid.WEIGHTS} and name it with --fid-weights")
-    return fid.inception(chosen.fid_weights)
+
+        if chosen.fid_weights is None:
+            raise ValueError(f"FID needs Inception's weights; download {fid.WEIGHTS} and name it with --fid-weights")
+        return fid.inception(chosen.fid_weights)

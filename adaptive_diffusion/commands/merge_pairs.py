@@ -27,14 +27,16 @@ def run(chosen: argparse.Namespace) -> str:
 
     if not (chosen.out or chosen.gate):
         raise ValueError("nothing would be written; name the new pairs with --out, or a gate to fit with --gate")
+    if chosen.out == chosen.gate:
+        raise ValueError(f"pairs and gate are both to be {quoted(chosen.out)}; give them two names")
     first, *others = (Pairs.load(path) for path in chosen.pairs)
     merged = functools.reduce(Pairs.merge, others, first)
     told = [f"{len(merged)} pairs of {len(chosen.pairs)} files"]
+    gate = fit(merged, chosen.gate.stem) if chosen.gate else None
     if chosen.out:
         _write(chosen.out, merged)
         told[0] += f" are in {chosen.out}"
-    if chosen.gate:
-        gate = fit(merged, chosen.gate.stem)
+    if gate:
         _write(chosen.gate, gate)
         told.append(f"gate {chosen.gate}: {summary(gate)}")
     return "; ".join(told)

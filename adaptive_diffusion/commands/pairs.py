@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..quoting import quoted
 from .judging import load_estimator, load_judge
 from .options import pipeline_settings
 from .reading import warn_of_cut
@@ -54,11 +55,22 @@ def draw_gate(
     verdicts = read_verdicts(chosen.verdicts, len(task.prompts)) if chosen.verdicts else None
     drawn = _pair_task(task, estimator, judge, chosen)
     path = chosen.gate.with_suffix(PAIRS)
+    _check_own(chosen.gate, path)
     loaded: dict[str, Any] = {} if chosen.cluster else {"estimator": estimator, "judge": judge}
     pairs = calibrate(path, drawn, finding(chosen, partial(_pairer, drawn, chosen, **loaded), task.batch), tell)
     gate = fit(pairs if verdicts is None else _with_verdicts(pairs, verdicts), chosen.gate.stem)
     gate.save(chosen.gate)
     return f"Gate {chosen.gate}: {summary(gate)}"
+
+
+def _check_own(gate: Path, pairs: Path) -> None:
+    """ValueError where something else than the gate of these pairs would be overwritten."""
+    from ..gate.calibration import JOURNAL
+
+    if gate.name.endswith(PAIRS):
+        raise ValueError(f"{quoted(gate)} is called as pairs are; choose another name for the gate")
+    if gate.exists() and not (pairs.exists() or pairs.with_suffix(JOURNAL).exists()):
+        raise ValueError(f"{quoted(gate)} is there already, and not its pairs; choose another name")
 
 
 def _pair_task(task: "Task", estimator: "Estimator", judge: "Judge | None", chosen: argparse.Namespace) -> "PairTask":
@@ -99,4 +111,9 @@ def _with_verdicts(pairs: "Pairs", verdicts: Any) -> "Pairs":
     """The pairs with what people say of them, by the number of the prompt."""
     from ..gate.about import PEOPLE
 
+    if sorted(pairs.numbers.tolist()) != list(range(len(verdicts))):
+        raise ValueError(
+            f"pairs {quoted(pairs.name)} are not those of prompts 0 to {len(verdicts) - 1}, by which verdicts are "
+            "told; draw them again"
+        )
     return replace(pairs, judged=verdicts[pairs.numbers], about=replace(pairs.about, judge=PEOPLE))

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..numeric import ANY, STEPS, Range
+from ..quoting import quoted
 from .judging import load_estimator, load_judge
 from .libraries import needing
 from .options import add_estimator, add_models, add_prompts, among, fill
 from .reading import prompts_of, warn_of_cut
 from .sharing import add_cluster, check_workers, finders
+from .tuned_command import tuned_command
 
 if TYPE_CHECKING:
     from ..gate.calibration import Found
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from ..scale.finding import Find
     from ..standalone.tuning import Tuner
 
-GATE, PICTURE, JOURNAL = ".safetensors", ".png", ".journal"
+TABLE, GATE, PICTURE, JOURNAL = ".json", ".safetensors", ".png", ".journal"
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -73,6 +75,7 @@ def run(chosen: argparse.Namespace) -> str:
         from ..standalone import models
         from ..tuning_report import report
     settings = _complete(chosen)
+    _check_new(chosen.out)
     models.check(chosen.student, chosen.teacher)
     models.check_prompts([*prompts, chosen.negative or ""], chosen.student, chosen.teacher, chosen.estimator)
     tuner = _tuner(chosen, prompts)
@@ -80,7 +83,9 @@ def run(chosen: argparse.Namespace) -> str:
     task = _task(chosen, tuner, settings)
     with tqdm(total=task.images, unit="image", disable=None) as bar:
         tuned = _tuned(chosen, tuner, task, lambda done: bar.update(done - bar.n))
-    return "\n".join([report(tuned), "", *_saved(tuned, chosen.out)])
+    gate = _saved(tuned, chosen.out)
+    picture = f"The picture is {_named(chosen.out, PICTURE)}. {tuned_command(chosen, tuned, gate)}"
+    return "\n".join([report(tuned), "", picture])
 
 
 def _tuned(chosen: argparse.Namespace, tuner: "Tuner", task: "Tuning", tell: Callable[[int], None]) -> "Tuned":
@@ -175,8 +180,17 @@ def _task(chosen: argparse.Namespace, tuner: "Tuner", settings: "list[Setting]")
     )
 
 
-def _saved(tuned: "Tuned", out: Path) -> list[str]:
-    """The picture and the gate in their files, and how to use them."""
+def _check_new(out: Path) -> None:
+    """ValueError where files that no tuning of this name left would be overwritten."""
+    if not out.name:
+        raise ValueError(f"--out is {quoted(out)}, which is no name; give one for the files, such as mine")
+    there = [_named(out, kind) for kind in (TABLE, GATE, PICTURE) if _named(out, kind).exists()]
+    if there and not _named(out, JOURNAL).exists():
+        raise ValueError(f"{quoted(there[0])} is there already, of something else; choose another name with --out")
+
+
+def _saved(tuned: "Tuned", out: Path) -> Path:
+    """The picture and the gate in their files; the latter's. What another choice left before goes."""
     from ..files import write_atomically
     from ..gate.percentiles import PercentileTable
     from ..gate.tuned import gate_of
@@ -185,11 +199,8 @@ def _saved(tuned: "Tuned", out: Path) -> list[str]:
     data, gate = io.BytesIO(), gate_of(tuned, out.name, out.name)
     chart(tuned).draw().save(data, "PNG")
     write_atomically(_named(out, PICTURE), data.getvalue())
-    by_score = isinstance(gate, PercentileTable)
-    path = _named(out, ".json" if by_score else GATE)
+    kinds = [TABLE, GATE] if isinstance(gate, PercentileTable) else [GATE, TABLE]
+    path = _named(out, kinds[0])
     gate.save(path)
-    setting = tuned.setting
-    steps = f"--student-steps {tuned.student_steps} --teacher-steps {setting.teacher.teacher_steps}"
-    entry = f"--sigma {setting.teacher.rollback:g}" if setting.teacher.rollback else "--strategy regenerate"
-    given = f"--{'table' if by_score else 'gate'} {path} --k {tuned.k:g}"
-    return [f"The picture is {_named(out, PICTURE)}. To draw so: generate {steps} {entry} {given}"]
+    _named(out, kinds[1]).unlink(missing_ok=True)
+    return path

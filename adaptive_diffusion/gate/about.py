@@ -7,6 +7,7 @@ from typing import Any
 from ..quoting import quoted, unquoted
 from .description import alike, check_description, joined_prompts
 from .judge import Judge
+from .settings import LEFT_OUT
 from .student import Student
 from .teacher import Teacher
 
@@ -71,8 +72,9 @@ class About:
 def _check_equal(part: str, one: Mapping[str, Any], two: Mapping[str, Any], names: tuple[str, str]) -> None:
     """What only one of both knows differs, too: else the order would decide which pairs may be merged."""
     for key in (*one, *two):
-        if one.get(key) != two.get(key):
-            raise _unmergeable(part, key, (one.get(key), two.get(key)), names)
+        pair = (one.get(key), two.get(key))
+        if pair[0] != pair[1] and not (None in pair and {*pair} <= {*LEFT_OUT}):
+            raise _unmergeable(part, key, pair, names)
 
 
 def _unmergeable(part: str, key: str, values: tuple[Any, Any], names: tuple[str, str]) -> ValueError:

@@ -9,7 +9,7 @@ from ..locks import locked
 from ..parts import parts
 from ..prompts import described
 from ..quoting import quoted
-from .journal import SCORES, Columns, Journal, Row, scores_of, stacked
+from .journal import KIND, SCORES, Columns, Journal, Row, remove_own, scores_of, stacked
 from .percentiles import PercentileTable
 from .student import Student, differences
 
@@ -94,7 +94,7 @@ def calibrate(
     """
     with locked(path):
         made = _finished(path, task) if path.exists() else _made(path, task, draw, tell)
-        path.with_suffix(JOURNAL).unlink(missing_ok=True)
+        remove_own(path.with_suffix(JOURNAL), task.kind)
     return made
 
 
@@ -130,7 +130,7 @@ def _made(
     draw: Callable[[Sequence[int]], Iterable[Found]],
     tell: Callable[[Mapping[int, float]], object],
 ) -> Made:
-    journal = Journal(path.with_suffix(JOURNAL), task.about())
+    journal = Journal(path.with_suffix(JOURNAL), {KIND: task.kind, **task.about()})
     draw_missing(journal, task.batches, draw, tell)
     return task.make(path, journal.rows)
 

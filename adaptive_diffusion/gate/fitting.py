@@ -47,7 +47,8 @@ def fit(pairs: Pairs, name: str | None = None) -> LearnedGate:
     into the probability of a better image by logistic regression on them (Platt 1999).
     ValueError where there are too few pairs of a verdict, or the left out ones get no better risk than chance.
     """
-    x, weights, out = _rows(pairs), stakes(pairs), left_out(pairs)
+    out = left_out(pairs)
+    x, weights = _rows(pairs), stakes(pairs)
     whole = lines(x, pairs.improved, weights)[out.penalty]
     constant = float(out.scale.weights[0] * whole.constant + out.scale.constant)
     line = (out.scale.weights * whole.weights, constant, whole.floor)

@@ -11,6 +11,7 @@ from .learned import LearnedGate
 from .percentiles import THIS_RUN, PercentileTable
 from .promise import Promise
 from .student import Student
+from .teacher import Teacher
 
 Gauge = PercentileTable | LearnedGate
 
@@ -59,6 +60,13 @@ def another_student(gauge: Gauge, student: Student) -> list[str]:
     else:
         kind, differences = "table", gauge.differences(student)
     told = f"{kind} {quoted(gauge.name)} was made with another student: {', '.join(differences)}"
+    return [told] if differences else []
+
+
+def another_teacher(gauge: Gauge, teacher: Teacher) -> list[str]:
+    """A sentence where a learned gate was fitted to what another teacher makes of images, else none."""
+    differences = gauge.differences(None, teacher) if isinstance(gauge, LearnedGate) else []
+    told = f"gate {quoted(gauge.name)} was fitted to another teacher: {', '.join(differences)}"
     return [told] if differences else []
 
 

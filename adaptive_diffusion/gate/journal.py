@@ -12,14 +12,14 @@ import numpy
 
 from ..files import append_lines, keep_lines, whole_lines
 from ..quoting import quoted, unquoted
-from ..reading import parse_json, told
+from ..reading import Unreadable, parse_json, told
 from .student import differences
 
 FORMAT = "adaptive-diffusion journal"
 VERSION = 1
 MOST_JOURNAL = 2 * 2**30
 SECONDS_AT_RISK = 1.0
-FIRST, SERIES, SCORES = "first", "series", "scores"
+FIRST, SERIES, SCORES, KIND = "first", "series", "scores", "kind"
 Columns = Mapping[str, Sequence[Any] | numpy.ndarray]
 Row = dict[str, numpy.ndarray]
 
@@ -46,7 +46,9 @@ class Journal:
         self._check_head(self._lines[0], json.loads(json.dumps(head)))
         for line in self._lines[1:]:
             series, found = _batch(line, path)
-            self.of(series).update(found)
+            rows = self.of(series)
+            _check_alike(rows, found, path)
+            rows.update(found)
 
     @property
     def rows(self) -> dict[int, Row]:
@@ -83,11 +85,19 @@ class Journal:
         self._last_through = now if through else self._last_through
 
     def _check_head(self, line: bytes, expected: dict[str, Any]) -> None:
-        if told := differences(_parsed(line, self.path), expected):
+        found = _parsed(line, self.path)
+        if told := differences(found, expected if KIND in found else {**expected, KIND: None}):
             raise ValueError(
                 f"an unfinished calibration {quoted(self.path.stem)} has {', '.join(told)}; "
                 f"choose another name, or delete {unquoted(self.path.name)} to begin again"
             )
+
+
+def remove_own(path: Path, kind: str) -> None:
+    """Remove a journal of what is finished; one of another kind of work under the same name stays."""
+    head = whole_lines(path)[:1]
+    if not head or _parsed(head[0], path).get(KIND, kind) == kind:
+        path.unlink(missing_ok=True)
 
 
 def scores_of(rows: Mapping[int, Row]) -> dict[int, float]:
@@ -157,6 +167,16 @@ def _batch(line: bytes, path: Path) -> tuple[str, dict[int, Row]]:
         if type(first) is not int or not isinstance(series, str):
             raise ValueError("no batch")
         return series, _rows(first, {name: _unpacked(values, count) for name, values in content.items()})
+
+
+def _check_alike(rows: Mapping[int, Row], found: Mapping[int, Row], path: Path) -> None:
+    """Unreadable where the rows of a line have other columns, or values of other shapes, than those before."""
+    for some in (rows, found):
+        for row in list(some.values())[:1]:
+            first = next(iter(rows.values()), row)
+            shapes = [{name: values.shape for name, values in each.items()} for each in (row, first)]
+            if shapes[0] != shapes[1] or row[SCORES].ndim:
+                raise Unreadable(_damaged(path))
 
 
 def _damaged(path: Path) -> str:

@@ -11,6 +11,7 @@ STUDENT, TEACHER, EQUAL = "student", "teacher", "equal"
 INDEX, VERDICT = "index", "verdict"
 _SCORES = {STUDENT: (1.0, 0.0), TEACHER: (0.0, 1.0), EQUAL: (0.0, 0.0)}
 _SHOWN = 5
+LONGEST_INDEX = 10
 
 
 def read_verdicts(path: Path, count: int) -> numpy.ndarray:
@@ -21,7 +22,7 @@ def read_verdicts(path: Path, count: int) -> numpy.ndarray:
     """
     found: dict[int, tuple[float, float]] = {}
     for index, verdict in read(path, [INDEX, VERDICT]):
-        number = int(index) if index.strip().isascii() and index.strip().isdigit() else -1
+        number = int(index) if index.isascii() and index.isdigit() and len(index) < LONGEST_INDEX else -1
         if not 0 <= number < count:
             raise ValueError(f"{quoted(path.name)} has the index {quoted(index)}; write a number from 0 to {count - 1}")
         if number in found:

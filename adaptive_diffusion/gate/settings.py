@@ -7,6 +7,9 @@ from typing import Any, ClassVar, TypeVar
 from ..quoting import unquoted
 
 S = TypeVar("S", bound="Settings")
+NOTHING, DIFFUSERS = "(none)", "(diffusers)"
+LEFT_OUT = (None, NOTHING, DIFFUSERS)
+"""What stands for a negative prompt or a rollback scale that nobody gave; older files leave it out."""
 
 
 class Settings:

@@ -22,7 +22,7 @@ from .about import About
 from .calibration import CHUNK, Found, batches_of, chunks, draw_missing
 from .choice import ANY_BUDGET, Choice, best, choose, leaders, ranked
 from .fitting import left_out
-from .journal import SCORES, Journal, stacked
+from .journal import KIND, SCORES, Journal, stacked
 from .judge import Judge
 from .pairing import FEATURES
 from .pairs import Pairs
@@ -31,6 +31,7 @@ from .student import Student
 from .teacher import Teacher
 from .ways import Setting, Way, check_numbers, student_way
 
+TUNING = "tuning"
 QUALITY, EVALUATIONS, SECONDS, SCORING = "quality", "evaluations", "seconds", "scoring"
 LEAST_PROMPTS, CANDIDATES = 50, 4
 Draw = Callable[[Way, Sequence[int]], Iterable[Found]]
@@ -157,7 +158,7 @@ def tune(path: Path, task: Tuning, draw: Draw, tell: Callable[[int], None], imag
     if task.budgets:
         check_numbers("budgets", task.budgets, 0)
     with locked(path):
-        journal = Journal(path, task.about())
+        journal = Journal(path, {KIND: TUNING, **task.about()})
         settings, dropped = list(task.settings), []
         for count in task.rounds:
             _draw(task, journal, settings, count, draw, tell, images)

@@ -28,7 +28,7 @@ class Way:
     @property
     def series(self) -> str:
         """What tells the way from others in a journal."""
-        parts = [self.strategy, *self._steps, *([f"{self.rollback:g}"] if self.rollback else [])]
+        parts = [self.strategy, *self._steps, *([f"{self.rollback:.15g}"] if self.rollback else [])]
         return " ".join([*parts, *([f"candidate {self.candidate}"] if self.candidate else [])])
 
     @property

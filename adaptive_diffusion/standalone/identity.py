@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..gate.settings import DIFFUSERS, NOTHING
 from ..gate.student import Student
 from ..gate.teacher import Teacher
 from ..gate.ways import REFINE
@@ -26,13 +27,13 @@ def student_of(
     width, height: in pixels. negative: the prompt to avoid, which counts where there is guidance. lora: whether ComfyUI
     draws with it as a LoRA.
     """
-    avoided = (negative or None) if (guidance or 0) > 1 else None
+    avoided = (negative or NOTHING) if (guidance or 0) > 1 else None
     return Student(name, steps, guidance, width=width, height=height, negative=avoided, dtype=dtype, lora=lora)
 
 
 def teacher_of(
     name: str | None,
-    dtype: str,
+    dtype: str | None,
     steps: int,
     guidance: float,
     strategy: str,
@@ -44,9 +45,10 @@ def teacher_of(
 
     rollback, rollback_scale: as the pipeline's sigma and rollback_scale; they do not count where it regenerates.
     """
-    avoided = (negative or None) if guidance > 1 else None
+    avoided = (negative or NOTHING) if guidance > 1 else None
     teacher = Teacher(name, strategy, steps, guidance, negative=avoided, dtype=dtype)
-    return replace(teacher, rollback=rollback, rollback_scale=rollback_scale) if strategy == REFINE else teacher
+    scale = rollback_scale or DIFFUSERS
+    return replace(teacher, rollback=rollback, rollback_scale=scale) if strategy == REFINE else teacher
 
 
 def model_name(name: str) -> str:

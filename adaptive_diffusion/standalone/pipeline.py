@@ -15,7 +15,7 @@ from ..estimators.base import read_in_batches
 from ..estimators.one_by_one import OneImage, as_estimator
 from ..gate.cost import Spent
 from ..gate.decision import GateDecision, QualityScores, decide
-from ..gate.gauge import Gauge, another_student, measured, safe
+from ..gate.gauge import Gauge, another_student, another_teacher, measured, safe
 from ..gate.learned import LearnedGate
 from ..gate.outcome import kept_instead
 from ..gate.percentiles import THIS_RUN, PercentileTable
@@ -244,7 +244,7 @@ class AdaptiveDiffusionPipeline:
         risks = measured(gauge, scores)
         told = across_prompts([scores], plan.gauge is None) if 0 < plan.k < 100 and not risks else []
         told += [str(plan.promise)] if plan.promise and not plan.promise.kept else []
-        for sentence in [*another_student(gauge, student), *told]:
+        for sentence in [*another_student(gauge, student), *another_teacher(gauge, plan.teaching.identity), *told]:
             warnings.warn(sentence, stacklevel=5)
         threshold, k = plan.threshold(gauge)
         return decide(scores, threshold, gauge.name, k, student, risks)

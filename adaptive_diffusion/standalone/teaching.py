@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForText2Image
 
 from ..diffusion.noise import derive_seed
+from ..gate.teacher import Teacher
 from ..gate.ways import REFINE, REGENERATE
 from .drawing import Drawn, Pipeline, accepts, draw
 from .entry import entered
 from .handover import start_of
+from .identity import teacher_of
 from .settings import of_pipeline, of_rollback
 
 
@@ -44,6 +46,13 @@ class Teaching:
         """As the arguments of AdaptiveDiffusionPipeline say; ValueError in one sentence for bad ones."""
         settings = of_pipeline(steps, guidance, negative_prompt) | of_rollback(strategy, steps, sigma, scale)
         return cls(strategy, steps, settings, sigma, scale, batch_size)
+
+    @property
+    def identity(self) -> Teacher:
+        """The teacher as it is called; not its name, which may not be loaded yet."""
+        guidance, negative = self.settings["guidance_scale"], self.settings.get("negative_prompt")
+        teacher = teacher_of(None, None, self.steps, guidance, self.strategy, self.sigma, self.scale, negative)
+        return teacher if self.scale else replace(teacher, rollback_scale=None)  # diffusers' own is the schedule's
 
     def improve(
         self, teacher: Pipeline, student: Pipeline, drawn: Drawn, prompts: Sequence[str], seeds: Sequence[int]

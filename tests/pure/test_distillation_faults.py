@@ -28,6 +28,7 @@ def base(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def own_precision():
     """accelerate keeps one precision for a process; each command has one of its own."""
+    AcceleratorState._reset_state(reset_partial_state=True)
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
 
