@@ -1,5 +1,7 @@
 """Images as people have them, in the three colours that everything here reads: what is transparent shows white."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
@@ -17,9 +19,21 @@ def read_image(path: Path) -> Image.Image:
 
     ValueError that names the file where it is no whole image.
     """
+    with _opened(path) as image:
+        return on_white(ImageOps.exif_transpose(image))
+
+
+def check_image(path: Path) -> None:
+    """ValueError as of `read_image` where a file does not even begin as an image does."""
+    with _opened(path):
+        pass
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
-            return on_white(ImageOps.exif_transpose(image))
+            yield image
     except Exception as error:  # whatever a damaged file makes a decoder raise
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{quoted(path)} is no whole image ({reason}); write it again, or take it away") from error

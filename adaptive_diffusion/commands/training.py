@@ -91,9 +91,8 @@ def about(
 ) -> dict[str, Any]:
     """What must be the same for a training to go on where another stopped."""
     from ..digest import weights_digest
-    from ..distillation.folder import WEIGHTS
+    from ..distillation.folder import MODEL, WEIGHTS
 
     remembered = {name: getattr(chosen, name) for name in REMEMBERED}
     weights = weights_digest(layout.network.state_dict())
-    path = str(Path(model)) if Path(model).exists() else model
-    return {"model": path, WEIGHTS: weights, "data": data.digest, **recipe.settings, **remembered}
+    return {MODEL: model, WEIGHTS: weights, "data": data.digest, **recipe.settings, **remembered}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..images import check_image
 from ..prompts import CAPTION, check_text, read_prompts, repeated
 from ..quoting import quoted
 from ..standalone.galleries import open_gallery
@@ -46,6 +47,7 @@ def _check_pairs(images: Sequence[Path], prompts: Sequence[str]) -> None:
     for image, prompt in zip(images, prompts, strict=True):
         if not image.is_file():
             raise ValueError(f"there is no image {quoted(image)}; put it there, or take its line away")
+        check_image(image)
         if not prompt.strip():
             raise ValueError(f"nothing says what {quoted(image)} shows; write its caption, or take the image away")
         check_text(prompt)

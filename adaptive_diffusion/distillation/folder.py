@@ -13,7 +13,7 @@ from ..reading import read_json
 
 FORMAT, VERSION = "adaptive-diffusion training", 1
 ABOUT, LOCK = "training.json", ".lock"
-WEIGHTS = "weights"  # of the model, which were not told before 2026-11-29
+MODEL, WEIGHTS = "model", "weights"  # the latter was not told before 2026-11-29
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def opened(folder: Path, about: Mapping[str, Any]) -> Iterator[None]:
             yield
         finally:
             if not _has_more(folder):
-                path.unlink()
+                path.unlink(missing_ok=True)
 
 
 def _has_more(folder: Path) -> bool:
@@ -50,8 +50,13 @@ def _check_same(folder: Path, path: Path, now: Mapping[str, Any]) -> None:
     if not isinstance(found, dict):
         raise ValueError(f"{quoted(path)} is damaged; choose another folder")
     for key, value in now.items():
-        if found.get(key) != value and not (key == WEIGHTS and key not in found):
+        if _plain(key, found.get(key)) != _plain(key, value) and not (key == WEIGHTS and key not in found):
             raise ValueError(
                 f"the training in {quoted(folder)} has {key} {quoted(found.get(key))} instead of {quoted(value)}; "
                 "choose another folder, or the same settings to go on with it"
             )
+
+
+def _plain(key: str, value: Any) -> Any:
+    """A setting as it is compared: a model's path without what the system does not heed, such as a last slash."""
+    return str(Path(value)) if key == MODEL and isinstance(value, str) else value

@@ -74,6 +74,7 @@ def test_a_first_try_that_failed_is_no_training_that_goes_on(base, tmp_path, cap
     with pytest.raises(SystemExit):
         main([*words, "--out", str(tmp_path / "mine")])
     assert "is no whole image" in capsys.readouterr().err
+    assert not (tmp_path / "mine" / "training.json").exists()
     (seen / "2.png").write_bytes(whole)
     main([*words, "--out", str(tmp_path / "mine")])
     assert (tmp_path / "mine" / "mine").is_dir()
