@@ -2,20 +2,30 @@ PYTHON ?= python3
 VENV := .venv
 JOBS ?= 2
 AT_ONCE = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+INSTALL := $(VENV)/bin/pip install --quiet --no-compile --constraint constraints.txt
 RUN := OMP_NUM_THREADS=1 $(VENV)/bin/python
 
 .PHONY: demo student test lint clean
 
-$(VENV)/ready: pyproject.toml setup.py constraints.txt
+# What each needs, and no more: the demo is there to be seen at once.
+$(VENV)/demo: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt torch
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[standalone,cluster,train,test]'
+	$(INSTALL) torch
+	$(INSTALL) --editable '.[standalone]'
 	touch $@
 
-demo: $(VENV)/ready
+$(VENV)/train: $(VENV)/demo
+	$(INSTALL) --editable '.[standalone,train]'
+	touch $@
+
+$(VENV)/ready: $(VENV)/train
+	$(INSTALL) --editable '.[standalone,cluster,train,test]'
+	touch $@
+
+demo: $(VENV)/demo
 	$(VENV)/bin/python -m adaptive_diffusion demo
 
-student: $(VENV)/ready
+student: $(VENV)/train
 	$(VENV)/bin/python -m adaptive_diffusion distill --out my-student --table
 
 test: lint
