@@ -49,10 +49,10 @@ class Teacher:
 
         guidance: its embedding (B, E), where the network takes one. What the network is given is in its own precision.
         """
-        kind = next(network.parameters()).dtype
-        given = {name: value.to(kind) for name, value in condition.items()}
-        embedding = None if guidance is None else guidance.to(kind)
-        prediction = self.layout.call(network, x.to(kind), self.levels.told[timesteps], given, embedding).float()
+        dtype = next(network.parameters()).dtype
+        given = {name: value.to(dtype) for name, value in condition.items()}
+        embedding = None if guidance is None else guidance.to(dtype)
+        prediction = self.layout.call(network, x.to(dtype), self.levels.told[timesteps], given, embedding).float()
         return clean_and_noise(self.levels.kind, prediction, x, *self.levels.at(timesteps))
 
     @torch.no_grad()

@@ -171,12 +171,11 @@ def _batch(line: bytes, path: Path) -> tuple[str, dict[int, Row]]:
 
 def _check_alike(rows: Mapping[int, Row], found: Mapping[int, Row], path: Path) -> None:
     """Unreadable where the rows of a line have other columns, or values of other shapes, than those before."""
-    for some in (rows, found):
-        for row in list(some.values())[:1]:
-            first = next(iter(rows.values()), row)
-            shapes = [{name: values.shape for name, values in each.items()} for each in (row, first)]
-            if shapes[0] != shapes[1] or row[SCORES].ndim:
-                raise Unreadable(_damaged(path))
+    for row in found.values():
+        first = next(iter(rows.values()), row)
+        shapes = [{name: values.shape for name, values in each.items()} for each in (row, first)]
+        if shapes[0] != shapes[1] or row[SCORES].ndim:
+            raise Unreadable(_damaged(path))
 
 
 def _damaged(path: Path) -> str:

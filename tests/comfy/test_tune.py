@@ -138,3 +138,35 @@ def test_what_cannot_be_tuned_is_one_sentence_and_nothing_is_drawn(comfy_app, fo
 
 def test_too_few_prompts_are_refused(comfy_app, folder):
     assert "7 prompts tell too little to choose by; give at least 8" in comfy_app.fails(graph(prompts=PROMPTS[:7]))
+
+
+@pytest.mark.parametrize("taken", ["gates/mine.safetensors", "presets/mine.json", "percentiles/mine scores.json"])
+def test_what_another_work_is_called_is_not_taken(comfy_app, folder, taken):
+    (folder / taken).parent.mkdir(parents=True)
+    (folder / taken).write_bytes(b"precious")
+    run = comfy_app.run(graph(teacher_steps="5", student_steps="1"))
+    assert "called 'mine' already; choose another name" in str(run.error)
+    assert (folder / taken).read_bytes() == b"precious"
+    assert not (folder / "tuning").exists()
+
+
+def test_the_gate_of_an_earlier_choice_goes(folder):
+    tuned = module("host.tuned")
+    paths = tuned.TunedPaths(*(folder / name for name in ("mine.journal", "mine.json", "mine.safetensors", "s.json")))
+    folder.mkdir(parents=True)
+    paths.gate.write_bytes(b"earlier")
+
+    class Table(tuned.PercentileTable):
+        def __init__(self):
+            pass
+
+        def save(self, path):
+            path.write_bytes(b"scores")
+
+    with pytest.MonkeyPatch.context() as within:
+        within.setattr(tuned, "gate_of", lambda *_: Table())
+        within.setattr(tuned, "preset_of", lambda _: None)
+        within.setattr(tuned, "save_preset", lambda path, _: path.write_bytes(b"preset"))
+        tuned.keep(None, paths)
+    assert not paths.gate.exists()
+    assert paths.table.read_bytes() == b"scores"
